@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * i386 registers as the core sees them: a fresh program's (psABI i386, "Process Initialization"), a clone's, and the fields generic code asks for.
+ * Thread-local storage: set_thread_area(2), get_thread_area(2) fill one of three descriptors, GDT entries 6 to 8, selectors 0x33, 0x3b, 0x43.
+ */
+#if __has_include(<gen/sys_proto.h>)
+#include <gen/sys_proto.h>
+#endif
+#include <hal/context.h>
+#include <hal/regs_i386.h>
+#include <maestro/abi.h>
+#include <maestro/kernel.h>
+#include <maestro/lib.h>
+#include <maestro/proc.h>
+#include <maestro/uaccess.h>
+
+#define USER_CS 0x73
+#define USER_DS 0x7b
+#define FLAGS_FRESH 0x202 /* interrupts on, and the bit that is always 1 */
+#define TLS_ENTRY_FIRST 6u
+#define TLS_ENTRIES 3u
+
+void abi_exec_regs(struct hal_regs *regs, uaddr_t entry, uaddr_t sp)
+{
+	static const struct hal_tls none;
+
+	memset(regs, 0, sizeof(*regs));
+	regs->ds = regs->es = regs->ss = USER_DS;
+	regs->cs = USER_CS;
+	regs->eflags = FLAGS_FRESH;
+	regs->eip = (u32)entry;
+	regs->esp = (u32)sp;
+	regs->orig_eax = U32_MAX;
+	for (unsigned i = 0; i < TLS_ENTRIES; i++)
+		hal_tls_set(hal_current(), i, &none);
+}
+
+uaddr_t abi_user_ip(const struct hal_regs *regs)
+{
+	return regs->eip;
+}
+uaddr_t abi_user_sp(const struct hal_regs *regs)
+{
+	return regs->esp;
+}
+long abi_syscall_result(const struct hal_regs *regs)
+{
+	return (long)regs->eax;
+}
+void abi_set_syscall_result(struct hal_regs *regs, long ret)
+{
+	regs->eax = (u32)ret;
+}
+bool abi_in_syscall(const struct hal_regs *regs)
+{
+	return (s32)regs->orig_eax >= 0;
+}
+
+/* ---------------------------------------------------------------- TLS descriptors */
+
+/* struct user_desc of set_thread_area(2); the low bits of flags are those of struct hal_tls. */
+struct user_desc {
+	u32 entry, base, limit, flags;
+};
+#define DESC_32BIT 1u
+#define DESC_CONTENTS 6u
+#define DESC_READ_ONLY 8u
+#define DESC_PAGES 16u
+#define DESC_NOT_PRESENT 32u
+#define DESC_USEABLE 64u
+#define DESC_FLAGS 127u
+
+static bool desc_is_empty(const struct user_desc *d)
+{
+	return !d->base && !d->limit &&
+	       ((d->flags & DESC_FLAGS) == (DESC_READ_ONLY | DESC_NOT_PRESENT) || !(d->flags & DESC_FLAGS));
+}
+
+static kerr_t desc_check(const struct user_desc *d)
+{
+	if (desc_is_empty(d))
+		return KERR(0);
+	if (!(d->flags & DESC_32BIT) || (d->flags & DESC_CONTENTS) > 2 || (d->flags & DESC_NOT_PRESENT))
+		return KERR(EINVAL); /* 16-bit, code, or absent segments */
+	return KERR(0);
+}
+
+static void desc_install(struct task *t, const struct user_desc *d)
+{
+	struct hal_tls tls = { d->base, d->limit, d->flags & DESC_FLAGS };
+
+	if (desc_is_empty(d))
+		memset(&tls, 0, sizeof(tls));
+	hal_tls_set(t, d->entry - TLS_ENTRY_FIRST, &tls);
+}
+
+static bool slot_is_free(struct task *t, unsigned i)
+{
+	struct hal_tls tls;
+
+	hal_tls_get(t, i, &tls);
+	return !tls.base && !tls.limit && !tls.flags;
+}
+
+long sys_set_thread_area(void __user *udesc)
+{
+	struct task *t = hal_current();
+	struct user_desc d;
+	kerr_t err;
+
+	if (copy_from_user(&d, udesc, sizeof(d)))
+		return -EFAULT;
+	err = desc_check(&d);
+	if (err)
+		return kerr_code(err);
+	if (d.entry == U32_MAX) {
+		unsigned i = 0;
+
+		while (i < TLS_ENTRIES && !slot_is_free(t, i))
+			i++;
+		if (i == TLS_ENTRIES)
+			return -ESRCH;
+		d.entry = TLS_ENTRY_FIRST + i;
+		if (put_user(d.entry, &((struct user_desc __user *)udesc)->entry))
+			return -EFAULT;
+	}
+	if (d.entry - TLS_ENTRY_FIRST >= TLS_ENTRIES)
+		return -EINVAL;
+	desc_install(t, &d);
+	return 0;
+}
+
+long sys_get_thread_area(void __user *udesc)
+{
+	struct user_desc d;
+	struct hal_tls tls;
+
+	if (copy_from_user(&d, udesc, sizeof(d)))
+		return -EFAULT;
+	if (d.entry - TLS_ENTRY_FIRST >= TLS_ENTRIES)
+		return -EINVAL;
+	hal_tls_get(hal_current(), d.entry - TLS_ENTRY_FIRST, &tls);
+	d.base = tls.base;
+	d.limit = tls.limit;
+	d.flags = tls.flags;
+	if (!tls.base && !tls.limit && !tls.flags)
+		d.flags = DESC_READ_ONLY | DESC_NOT_PRESENT;
+	return kerr_code(copy_to_user(udesc, &d, sizeof(d)));
+}
+
+/* ---------------------------------------------------------------- clone */
+
+kerr_t abi_clone_regs(struct task *child, const struct clone_args *args)
+{
+	struct hal_regs *regs = hal_user_regs(child);
+	struct user_desc d;
+	kerr_t err;
+
+	if (args->stack)
+		regs->esp = (u32)args->stack;
+	if (!(args->flags & CLONE_SETTLS))
+		return KERR(0);
+	if (copy_from_user(&d, (const void __user *)(uaddr_t)args->tls, sizeof(d)))
+		return KERR(EFAULT);
+	err = desc_check(&d);
+	if (err)
+		return err;
+	if (d.entry - TLS_ENTRY_FIRST >= TLS_ENTRIES)
+		return KERR(EINVAL);
+	desc_install(child, &d);
+	return KERR(0);
+}
+
+/* clone(flags, stack, parent_tid, tls, child_tid) */
+long sys_clone(unsigned long flags, unsigned long stack, void __user *parent_tid, unsigned long tls, void __user *child_tid)
+{
+	struct clone_args a = {
+		.flags = flags & ~0xffUL,
+		.exit_signal = (int)(flags & 0xff),
+		.stack = stack,
+		.parent_tid_ptr = (uaddr_t)parent_tid,
+		.child_tid_ptr = (uaddr_t)child_tid,
+		.tls = tls,
+	};
+
+	if (a.exit_signal > NSIG)
+		return -EINVAL;
+	return do_clone(&a);
+}

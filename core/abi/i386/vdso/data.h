@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* The page of data right before the vDSO image: how to turn the TSC into time without entering the kernel. */
+#pragma once
+
+#include <maestro/types.h>
+
+struct vdso_data {
+	u32 seq;	/* odd while the kernel writes; readers retry if it changed */
+	u32 usable;	/* 0: the clock cannot be read here, call the kernel */
+	u32 mult, shift;
+	u64 base_cycles;
+	s64 base_ns;	/* monotonic ns at base_cycles */
+	s64 wall_offset; /* ns to add for the time of day */
+};

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals, registers and clone of the x86_64 ABI, as far as they exist: only the hosted kernel speaks it, to threads of its own process. No program runs
+ * in user mode there, so there is no stack to build a handler's frame on: abi_signal_frame() always says so. What remains is the result of the call.
+ */
+#if __has_include(<gen/sys_proto.h>)
+#include <gen/sys_proto.h>
+#endif
+#include <hal/regs_x86_64.h>
+#include <maestro/abi.h>
+#include <maestro/lib.h>
+#include <maestro/proc.h>
+
+bool abi_signal_frame(struct hal_regs *regs, int sig, const struct siginfo *info, const struct sigaction_k *sa, sigset_t oldmask)
+{
+	(void)regs;
+	(void)sig;
+	(void)info;
+	(void)sa;
+	(void)oldmask;
+	return false;
+}
+
+/* The library's caller repeats a call itself: whatever was interrupted is EINTR. */
+void abi_syscall_restart(struct hal_regs *regs, bool has_handler, bool sa_restart)
+{
+	(void)has_handler;
+	(void)sa_restart;
+	switch (-regs->ret) {
+	case ERESTARTSYS:
+	case ERESTARTNOINTR:
+	case ERESTARTNOHAND:
+	case ERESTART_RESTARTBLOCK:
+		regs->ret = -EINTR;
+		break;
+	default:
+		break;
+	}
+}
+
+void abi_exec_regs(struct hal_regs *regs, uaddr_t entry, uaddr_t sp)
+{
+	memset(regs, 0, sizeof(*regs));
+	regs->nr = -1;
+	regs->ip = entry;
+	regs->sp = sp;
+}
+
+uaddr_t abi_user_ip(const struct hal_regs *regs)
+{
+	return regs->ip;
+}
+uaddr_t abi_user_sp(const struct hal_regs *regs)
+{
+	return regs->sp;
+}
+long abi_syscall_result(const struct hal_regs *regs)
+{
+	return regs->ret;
+}
+void abi_set_syscall_result(struct hal_regs *regs, long ret)
+{
+	regs->ret = ret;
+}
+bool abi_in_syscall(const struct hal_regs *regs)
+{
+	return regs->nr >= 0;
+}
+
+/* hal_context_fork() refuses a host's thread before this is asked. */
+kerr_t abi_clone_regs(struct task *child, const struct clone_args *args)
+{
+	(void)child;
+	(void)args;
+	return KERR(ENOSYS);
+}
+
+/* clone(flags, stack, parent_tid, child_tid, tls) */
+long sys_clone(unsigned long flags, unsigned long stack, void __user *parent_tid, void __user *child_tid, unsigned long tls)
+{
+	struct clone_args a = {
+		.flags = flags & ~0xffUL,
+		.exit_signal = (int)(flags & 0xff),
+		.stack = stack,
+		.parent_tid_ptr = (uaddr_t)parent_tid,
+		.child_tid_ptr = (uaddr_t)child_tid,
+		.tls = tls,
+	};
+
+	if (a.exit_signal > NSIG)
+		return -EINVAL;
+	return do_clone(&a);
+}

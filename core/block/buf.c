@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The buffer cache: one struct buf per (device, block) of metadata, and of what is read and written through /dev nodes.
+ *
+ *   buf_read(dev, n, &b); buf_lock(b); change b->data; buf_mark_dirty(b); buf_unlock(b); buf_put(b);
+ *
+ * States are bits of buf.flags. LOCKED: owned for a change of content or for I/O; a block being written does not change under the device. DIRTY: newer than
+ * the disk, and on its device's dirty list. A buf with no references stays cached, on the LRU list, until buf_shrink() takes it (second chance by REFERENCED).
+ *
+ * Locking: block.hash_lock (RANK_BUF_HASH) for the hash, LRU, the device's lists, and for a count of references to rise from 0; never taken from interrupts.
+ * BUF_LOCKED is a sleeping lock (RANK_BUF), given back from I/O completion too. Who holds one buf and wants a second takes them in any order as long as
+ * it does no I/O with the first: write-out never waits for a lock while it keeps unsubmitted bufs locked.
+ */
+#include <hal/time.h>
+#include <maestro/block.h>
+#include <maestro/kernel.h>
+#include <maestro/lib.h>
+#include <maestro/printk.h>
+#include <maestro/slab.h>
+
+#include "block_priv.h"
+
+#define WRITE_BATCH 64
+#define FLUSH_DELAY_NS (5 * NSEC_PER_SEC)
+
+/* ---------------------------------------------------------------- lock bit */
+static bool buf_trylock(struct buf *b)
+{
+	return !((unsigned long)atomic_or(&b->flags, 1L << BUF_LOCKED) & (1UL << BUF_LOCKED));
+}
+
+static bool buf_trylock_waiting(struct buf *b)
+{
+	(void)atomic_or(&b->flags, 1L << BUF_WAITERS);
+	return buf_trylock(b);
+}
+
+void buf_lock(struct buf *b)
+{
+	if (likely(buf_trylock(b)))
+		return;
+	wait_event(block_wait_queue(b), buf_trylock_waiting(b));
+}
+
+static void buf_unlock_clear(struct buf *b, unsigned long also)
+{
+	struct wait_queue *q = block_wait_queue(b);
+	unsigned long old = (unsigned long)atomic_and(&b->flags, (long)~(also | 1UL << BUF_LOCKED | 1UL << BUF_WAITERS));
+
+	DEBUG_ASSERT(old & (1UL << BUF_LOCKED));
+	if (old & (1UL << BUF_WAITERS))
+		wake_up_all(q);
+}
+
+void buf_unlock(struct buf *b)
+{
+	buf_unlock_clear(b, 0);
+}
+
+/* ---------------------------------------------------------------- the cache */
+static struct hlist *buf_chain(const struct block_device *bdev, u64 block)
+{
+	return &kernel()->block.hash[hash_u32((u32)block ^ hash_ptr(bdev)) >> (32 - BUF_HASH_BITS)];
+}
+
+/* With a reference. */
+static struct buf *buf_find_locked(const struct block_device *bdev, u64 block)
+{
+	struct buf *b;
+
+	assert_held(&kernel()->block.hash_lock);
+	hlist_for_each(b, buf_chain(bdev, block), hash)
+	{
+		if (b->block == block && b->bdev == bdev) {
+			atomic_inc(&b->refs);
+			if (!buf_test(b, BUF_REFERENCED))
+				(void)atomic_or(&b->flags, 1L << BUF_REFERENCED);
+			return b;
+		}
+	}
+	return NULL;
+}
+
+struct buf *buf_find(struct block_device *bdev, u64 block)
+{
+	struct block_state *s = &kernel()->block;
+	struct buf *b;
+
+	spin_lock(&s->hash_lock);
+	b = buf_find_locked(bdev, block);
+	spin_unlock(&s->hash_lock);
+	return b;
+}
+
+static int data_class(u32 size)
+{
+	return size == 512 ? 0 : size == 1024 ? 1 : size == 2048 ? 2 : -1;
+}
+
+static void buf_free(struct buf *b)
+{
+	struct block_state *s = &kernel()->block;
+
+	if (data_class(b->size) < 0)
+		page_put(virt_to_page(b->data));
+	else
+		kmem_cache_free(s->data[data_class(b->size)], b->data);
+	kmem_cache_free(s->bufs, b);
+}
+
+static struct buf *buf_new(struct block_device *bdev, u64 block)
+{
+	struct block_state *s = &kernel()->block;
+	u32 size = bdev->block_size;
+	struct buf *b = kmem_cache_alloc(s->bufs, (enum gfp)(GFP_NOFS | GFP_ZERO));
+
+	if (!b)
+		return NULL;
+	if (data_class(size) < 0) {
+		struct page *p = page_alloc(GFP_NOFS);
+
+		b->data = p ? page_address(p) : NULL;
+	} else {
+		b->data = kmem_cache_alloc(s->data[data_class(size)], GFP_NOFS);
+	}
+	if (!b->data) {
+		kmem_cache_free(s->bufs, b);
+		return NULL;
+	}
+	b->bdev = bdev;
+	b->block = block;
+	b->size = size;
+	atomic_set(&b->refs, 1);
+	list_init(&b->lru);
+	list_init(&b->bdev_node);
+	list_init(&b->dirty_node);
+	return b;
+}
+
+kerr_t buf_get(struct block_device *bdev, u64 block, struct buf **out)
+{
+	struct block_state *s = &kernel()->block;
+	struct buf *b = buf_find(bdev, block), *fresh;
+
+	if (likely(b)) {
+		*out = b;
+		return KERR(0);
+	}
+	if (block >= (block_bytes(bdev) >> ilog2(bdev->block_size)))
+		return KERR(EIO);
+	fresh = buf_new(bdev, block);
+	if (!fresh)
+		return KERR(ENOMEM);
+	spin_lock(&s->hash_lock);
+	b = buf_find_locked(bdev, block);
+	if (!b) {
+		b = fresh;
+		fresh = NULL;
+		hlist_add(buf_chain(bdev, block), &b->hash);
+		list_add_tail(&s->lru, &b->lru);
+		list_add_tail(&bdev->bufs, &b->bdev_node);
+		bdev->nbufs++;
+		s->nbufs++;
+		s->bytes += b->size;
+	}
+	spin_unlock(&s->hash_lock);
+	if (fresh)
+		buf_free(fresh);
+	*out = b;
+	return KERR(0);
+}
+
+void buf_put(struct buf *b)
+{
+	if (!b)
+		return;
+	DEBUG_ASSERT(atomic_read(&b->refs) > 0);
+	(void)atomic_sub_return(&b->refs, 1);
+}
+
+void buf_ref(struct buf *b)
+{
+	atomic_inc(&b->refs);
+}
+
+/* ---------------------------------------------------------------- reading */
+static struct bio *buf_bio(struct buf *b, enum bio_op op)
+{
+	struct bio *bio = bio_alloc(b->bdev, 1, GFP_NOFS);
+
+	if (!bio)
+		return NULL;
+	bio->op = (u8)op;
+	bio->sector = b->block << (ilog2(b->size) - SECTOR_SHIFT);
+	bio->priv = b;
+	(void)bio_add(bio, virt_to_page(b->data), (u32)((uintptr_t)b->data & (PAGE_SIZE - 1)), b->size);
+	return bio;
+}
+
+static kerr_t buf_fill(struct buf *b)
+{
+	struct bio *bio = buf_bio(b, BIO_READ);
+	kerr_t err;
+
+	if (!bio)
+		return KERR(ENOMEM);
+	bio->flags |= BIO_SYNC;
+	err = bio_submit_wait(bio);
+	bio_free(bio);
+	if (!err)
+		buf_set_uptodate(b);
+	return err;
+}
+
+kerr_t buf_read(struct block_device *bdev, u64 block, struct buf **out)
+{
+	struct buf *b;
+	kerr_t err = buf_get(bdev, block, &b);
+
+	if (err)
+		return err;
+	if (unlikely(!buf_test(b, BUF_UPTODATE))) {
+		buf_lock(b);
+		if (!buf_test(b, BUF_UPTODATE))
+			err = buf_fill(b);
+		buf_unlock(b);
+		if (err) {
+			buf_put(b);
+			return err;
+		}
+	}
+	*out = b;
+	return KERR(0);
+}
+
+static void buf_readahead_end(struct bio *bio)
+{
+	struct buf *b = bio->priv;
+
+	if (!bio->status)
+		buf_set_uptodate(b);
+	bio_free(bio);
+	/* The reference goes last: with it the buf might be freed under the unlock. */
+	buf_unlock(b);
+	buf_put(b);
+}
+
+void buf_readahead(struct block_device *bdev, u64 block, unsigned n)
+{
+	struct list bios;
+	u64 end = block_bytes(bdev) >> ilog2(bdev->block_size);
+
+	list_init(&bios);
+	for (; n && block < end; n--, block++) {
+		struct buf *b;
+		struct bio *bio;
+
+		if (buf_get(bdev, block, &b))
+			break;
+		if (buf_test(b, BUF_UPTODATE) || !buf_trylock(b)) {
+			buf_put(b);
+			continue;
+		}
+		bio = buf_test(b, BUF_UPTODATE) ? NULL : buf_bio(b, BIO_READ);
+		if (!bio) {
+			buf_unlock(b);
+			buf_put(b);
+			continue;
+		}
+		bio->end = buf_readahead_end;
+		bio->flags = BIO_RAHEAD;
+		list_add_tail(&bios, &bio->node);
+	}
+	bio_submit_list(&bios);
+}
+
+void buf_set_uptodate(struct buf *b)
+{
+	(void)atomic_or(&b->flags, 1L << BUF_UPTODATE);
+}
+
+/* ---------------------------------------------------------------- writing */
+static void flush_arm(void)
+{
+	struct block_state *s = &kernel()->block;
+
+	if (!atomic_xchg(&s->flush_armed, 1))
+		delayed_work_queue(&s->flush, FLUSH_DELAY_NS);
+}
+
+void buf_mark_dirty(struct buf *b)
+{
+	struct block_state *s = &kernel()->block;
+
+	if (unlikely(!buf_test(b, BUF_UPTODATE)))
+		return; /* forgotten meanwhile: on a damaged file system two files may share a block, and one was deleted */
+	if ((unsigned long)atomic_or(&b->flags, 1L << BUF_DIRTY) & (1UL << BUF_DIRTY))
+		return;
+	spin_lock(&s->hash_lock);
+	/* Unless a writer came between the bit and the list. */
+	if (buf_test(b, BUF_DIRTY) && list_empty(&b->dirty_node)) {
+		b->dirtied = (u64)hal_time_ns();
+		list_add_tail(&b->bdev->dirty, &b->dirty_node);
+		b->bdev->ndirty++;
+	}
+	spin_unlock(&s->hash_lock);
+	flush_arm();
+}
+
+/* true: it was dirty. */
+static bool buf_clear_dirty(struct buf *b)
+{
+	struct block_state *s = &kernel()->block;
+	bool was;
+
+	spin_lock(&s->hash_lock);
+	was = (unsigned long)atomic_and(&b->flags, (long)~(1UL << BUF_DIRTY)) & (1UL << BUF_DIRTY);
+	if (!list_empty(&b->dirty_node)) {
+		list_del(&b->dirty_node);
+		b->bdev->ndirty--;
+	}
+	spin_unlock(&s->hash_lock);
+	return was;
+}
+
+static void buf_write_failed(struct buf *b, int status)
+{
+	(void)atomic_or(&b->flags, 1L << BUF_ERROR);
+	klog_err("%s: lost write of block %llu: error %d", b->bdev->name, (unsigned long long)b->block, status);
+}
+
+static void buf_write_end(struct bio *bio)
+{
+	struct buf *b = bio->priv;
+	struct block_device *bdev = b->bdev;
+
+	if (bio->status) {
+		buf_write_failed(b, bio->status);
+		atomic_set(&bdev->wb_err, bio->status);
+	}
+	bio_free(bio);
+	buf_unlock_clear(b, 1UL << BUF_WRITING);
+	buf_put(b);
+	if (atomic_dec_and_test(&bdev->writing))
+		wake_up_all(&bdev->wb_wait);
+}
+
+/* b is locked, and a reference of the caller's goes with it. false: it was clean, or no memory (then it is dirty again, and *err says so). */
+static bool buf_queue_write(struct buf *b, struct list *bios, kerr_t *err)
+{
+	struct bio *bio;
+
+	if (!buf_clear_dirty(b))
+		return false;
+	bio = buf_bio(b, BIO_WRITE);
+	if (!bio) {
+		buf_mark_dirty(b);
+		*err = KERR(ENOMEM);
+		return false;
+	}
+	bio->end = buf_write_end;
+	(void)atomic_or(&b->flags, 1L << BUF_WRITING);
+	atomic_inc(&b->bdev->writing);
+	list_add_tail(bios, &bio->node);
+	return true;
+}
+
+kerr_t buf_write_sync(struct buf *b)
+{
+	struct bio *bio;
+	kerr_t err;
+
+	bio = buf_bio(b, BIO_WRITE);
+	if (!bio)
+		return KERR(ENOMEM);
+	bio->flags = BIO_SYNC;
+	buf_lock(b);
+	(void)buf_clear_dirty(b);
+	err = bio_submit_wait(bio);
+	if (err)
+		buf_write_failed(b, kerr_code(err));
+	buf_unlock(b);
+	bio_free(bio);
+	return err;
+}
+
+static int buf_cmp_block(const void *a, const void *b)
+{
+	const struct buf *x = *(struct buf *const *)a, *y = *(struct buf *const *)b;
+
+	return x->block < y->block ? -1 : x->block > y->block;
+}
+
+/* Up to WRITE_BATCH of the oldest dirty ones, referenced, in block order. */
+static unsigned dirty_batch(struct block_device *bdev, u64 before, struct buf **batch)
+{
+	struct block_state *s = &kernel()->block;
+	struct buf *b;
+	unsigned n = 0;
+
+	spin_lock(&s->hash_lock);
+	list_for_each(b, &bdev->dirty, dirty_node) {
+		if (n == WRITE_BATCH || b->dirtied > before)
+			break;
+		atomic_inc(&b->refs);
+		batch[n++] = b;
+	}
+	spin_unlock(&s->hash_lock);
+	sort(batch, n, sizeof(batch[0]), buf_cmp_block);
+	return n;
+}
+
+/* Starts the write-out of all that became dirty up to `before`. */
+static kerr_t buf_write_dirty(struct block_device *bdev, u64 before)
+{
+	struct buf *batch[WRITE_BATCH];
+	kerr_t err = KERR(0);
+	unsigned n;
+
+	while (!err && (n = dirty_batch(bdev, before, batch)) != 0) {
+		struct list bios;
+
+		list_init(&bios);
+		for (unsigned i = 0; i < n; i++) {
+			struct buf *b = batch[i];
+
+			if (!buf_trylock(b)) {
+				bio_submit_list(&bios);
+				buf_lock(b);
+			}
+			if (!buf_queue_write(b, &bios, &err)) {
+				buf_unlock(b);
+				buf_put(b);
+			}
+		}
+		bio_submit_list(&bios);
+	}
+	return err;
+}
+
+kerr_t buf_sync(struct block_device *bdev, bool wait)
+{
+	kerr_t err = buf_write_dirty(bdev, (u64)hal_time_ns());
+	int lost;
+
+	if (!wait)
+		return err;
+	wait_event(&bdev->wb_wait, atomic_read(&bdev->writing) == 0);
+	lost = atomic_xchg(&bdev->wb_err, 0);
+	if (!err && lost)
+		err = KERR(-lost);
+	return err;
+}
+
+void buf_forget(struct block_device *bdev, u64 block)
+{
+	struct buf *b = buf_find(bdev, block);
+
+	if (!b)
+		return;
+	buf_lock(b); /* a write on its way must not land on what the block holds next */
+	(void)buf_clear_dirty(b);
+	buf_unlock_clear(b, 1UL << BUF_UPTODATE);
+	buf_put(b);
+}
+
+/* ---------------------------------------------------------------- giving back */
+/* Off all lists; the caller frees it. hash_lock held, no references. */
+static void buf_detach(struct buf *b)
+{
+	struct block_state *s = &kernel()->block;
+
+	assert_held(&s->hash_lock);
+	hlist_del(&b->hash);
+	list_del(&b->lru);
+	list_del(&b->bdev_node);
+	b->bdev->nbufs--;
+	s->nbufs--;
+	s->bytes -= b->size;
+}
+
+static bool buf_is_idle(const struct buf *b)
+{
+	return !atomic_read(&b->refs) && !buf_test(b, BUF_DIRTY) && !buf_test(b, BUF_LOCKED) && list_empty(&b->dirty_node);
+}
+
+static void free_list(struct list *l)
+{
+	while (!list_empty(l)) {
+		struct buf *b = list_first(l, struct buf, lru);
+
+		list_del(&b->lru);
+		buf_free(b);
+	}
+}
+
+size_t buf_shrink(size_t nr, bool may_io)
+{
+	struct block_state *s = &kernel()->block;
+	struct list gone;
+	size_t freed = 0, scan;
+	bool dirty = false;
+
+	list_init(&gone);
+	spin_lock(&s->hash_lock);
+	for (scan = MIN(s->nbufs, nr * 4); scan && freed < nr; scan--) {
+		struct buf *b = list_first(&s->lru, struct buf, lru);
+		bool young = (unsigned long)atomic_and(&b->flags, (long)~(1UL << BUF_REFERENCED)) & (1UL << BUF_REFERENCED);
+
+		if (young || !buf_is_idle(b)) {
+			dirty |= buf_test(b, BUF_DIRTY);
+			list_move_tail(&s->lru, &b->lru);
+			continue;
+		}
+		buf_detach(b);
+		list_add(&gone, &b->lru);
+		freed++;
+	}
+	spin_unlock(&s->hash_lock);
+	free_list(&gone);
+	if (dirty && may_io && !atomic_xchg(&s->flush_armed, 1))
+		delayed_work_queue(&s->flush, 0);
+	return freed;
+}
+
+static size_t buf_shrinker(struct shrinker *sh, size_t nr, enum gfp gfp)
+{
+	(void)sh;
+	return buf_shrink(nr, (gfp & GFP_WAIT) && !(gfp & GFP_NOIO));
+}
+
+bool buf_invalidate(struct block_device *bdev)
+{
+	struct block_state *s = &kernel()->block;
+	struct list gone;
+	struct buf *b, *tmp;
+	bool empty;
+
+	list_init(&gone);
+	spin_lock(&s->hash_lock);
+	list_for_each_safe(b, tmp, &bdev->bufs, bdev_node) {
+		if (!buf_is_idle(b))
+			continue;
+		buf_detach(b);
+		list_add(&gone, &b->lru);
+	}
+	empty = list_empty(&bdev->bufs);
+	spin_unlock(&s->hash_lock);
+	free_list(&gone);
+	return empty;
+}
+
+size_t buf_cache_bytes(void)
+{
+	return load_relaxed(&kernel()->block.bytes);
+}
+
+/* ---------------------------------------------------------------- periodic write-out */
+static void flush_one(struct block_device *b, void *arg)
+{
+	kerr_t err;
+
+	(void)arg;
+	err = buf_sync(b, false);
+	if (err)
+		flush_arm(); /* no memory: again, later */
+}
+
+static void flush_fn(struct work *w)
+{
+	(void)w;
+	atomic_set(&kernel()->block.flush_armed, 0);
+	block_for_each(flush_one, NULL);
+}
+
+kerr_t buf_cache_init(void)
+{
+	static const char *const names[] = { "block_512", "block_1024", "block_2048" };
+	struct block_state *s = &kernel()->block;
+	kerr_t err = kmem_cache_create(&s->bufs, "buf", sizeof(struct buf), sizeof(void *));
+
+	for (unsigned i = 0; !err && i < ARRAY_SIZE(names); i++)
+		err = kmem_cache_create(&s->data[i], names[i], 512u << i, 512u << i);
+	if (err)
+		return err;
+	s->hash = kzalloc(sizeof(struct hlist) << BUF_HASH_BITS, GFP_KERNEL);
+	if (!s->hash)
+		return KERR(ENOMEM);
+	spin_init(&s->hash_lock, RANK_BUF_HASH, "block.hash_lock");
+	list_init(&s->lru);
+	for (unsigned i = 0; i < BUF_WAIT_QUEUES; i++)
+		wait_queue_init(&s->wait[i]);
+	delayed_work_init(&s->flush, flush_fn);
+	s->shrinker.name = "buf";
+	s->shrinker.shrink = buf_shrinker;
+	shrinker_register(&s->shrinker);
+	return KERR(0);
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Directories: entries in blocks, in the page cache of the directory. An entry never crosses a block; a removed one is merged into its predecessor, or has
+ * inode 0 when it is the first of its block. The position of readdir is the byte offset.
+ *
+ * Indexed (htree) directories are read as plain ones, which their format allows: the index hides in entries that look empty. When we change one the index
+ * flag goes, which leaves a correct unindexed directory.
+ *
+ * A page is checked once, when it is first used (page.priv), so the walks over it need no bounds checks of their own beyond the page's end.
+ *
+ * Locking: the directory's rwsem, by the VFS; the page lock while entries change.
+ */
+#include "ext2.h"
+
+#define PAGE_CHECKED 0x32747865ul
+
+static struct ext2_dirent *entry_at(void *base, u32 off)
+{
+	return (struct ext2_dirent *)((u8 *)base + off);
+}
+
+static u32 page_limit(const struct inode *dir, pgoff_t index)
+{
+	loff_t left = inode_size(dir) - ((loff_t)index << PAGE_SHIFT);
+
+	return left >= (loff_t)PAGE_SIZE ? (u32)PAGE_SIZE : left > 0 ? (u32)left : 0;
+}
+
+static const char *bad_entry(const struct ext2_sb *s, const struct ext2_dirent *e, u32 off)
+{
+	if (e->rec_len < EXT2_REC_LEN(1))
+		return "record is too short";
+	if (e->rec_len & 3)
+		return "record length is not a multiple of 4";
+	if ((off & (s->block_size - 1)) + e->rec_len > s->block_size)
+		return "record leaves its block";
+	if (e->inode && (!e->name_len || e->rec_len < EXT2_REC_LEN(e->name_len)))
+		return "name does not fit its record";
+	if (e->inode > s->inodes_count)
+		return "inode number out of range";
+	return NULL;
+}
+
+static kerr_t check_page(struct inode *dir, struct page *p, void *base)
+{
+	const struct ext2_sb *s = EXT2_SB(dir->sb);
+	u32 limit = page_limit(dir, p->index);
+
+	for (u32 off = 0; off < limit;) {
+		const struct ext2_dirent *e = entry_at(base, off);
+		const char *wrong = bad_entry(s, e, off);
+
+		if (wrong) {
+			EXT2_ERROR(dir->sb, "directory %llu, offset %llu: %s (inode %u, record %u, name %u)", (unsigned long long)dir->ino,
+				   ((unsigned long long)p->index << PAGE_SHIFT) + off, wrong, e->inode, e->rec_len, e->name_len);
+			return KERR(EUCLEAN);
+		}
+		off += e->rec_len;
+	}
+	store_relaxed(&p->priv, PAGE_CHECKED);
+	return KERR(0);
+}
+
+/* The page, referenced, checked and mapped at *base. f: whose read-ahead to use, or NULL. */
+static kerr_t dir_page(struct inode *dir, struct file *f, pgoff_t index, struct page **out, void **base)
+{
+	kerr_t err = mapping_read_page(dir->mapping, index, f, out);
+
+	if (err)
+		return err;
+	*base = page_map(*out);
+	if (unlikely(load_relaxed(&(*out)->priv) != PAGE_CHECKED)) {
+		err = check_page(dir, *out, *base);
+		if (err) {
+			page_unmap(*base);
+			page_put(*out);
+		}
+	}
+	return err;
+}
+
+static void dir_page_put(struct page *p, void *base)
+{
+	page_unmap(base);
+	page_put(p);
+}
+
+static pgoff_t dir_pages(const struct inode *dir)
+{
+	return (pgoff_t)((inode_size(dir) + (loff_t)PAGE_SIZE - 1) >> PAGE_SHIFT);
+}
+
+/* ---------------------------------------------------------------- lookup */
+static bool find_in_page(void *base, u32 limit, const char *name, size_t len, u32 *off)
+{
+	for (u32 o = 0; o < limit;) {
+		const struct ext2_dirent *e = entry_at(base, o);
+
+		if (e->name_len == len && e->inode && e->name[0] == name[0] && !memcmp(e->name, name, len)) {
+			*off = o;
+			return true;
+		}
+		if (unlikely(!e->rec_len))
+			return false; /* it was checked; memory under us was not */
+		o += e->rec_len;
+	}
+	return false;
+}
+
+kerr_t ext2_dir_find(struct inode *dir, const char *name, size_t len, struct ext2_slot *out)
+{
+	struct ext2_inode *ei = EXT2_I(dir);
+	pgoff_t pages = dir_pages(dir), start = load_relaxed(&ei->lookup_page), n = start < pages ? start : 0;
+
+	for (pgoff_t i = 0; i < pages; i++) {
+		struct page *p;
+		void *base;
+		u32 off;
+		kerr_t err = dir_page(dir, NULL, n, &p, &base);
+
+		if (err)
+			return err;
+		if (find_in_page(base, page_limit(dir, n), name, len, &off)) {
+			out->page = p;
+			out->off = off;
+			out->ino = entry_at(base, off)->inode;
+			page_unmap(base);
+			store_relaxed(&ei->lookup_page, (u32)n);
+			return KERR(0);
+		}
+		dir_page_put(p, base);
+		if (++n >= pages)
+			n = 0;
+	}
+	return KERR(ENOENT);
+}
+
+/* ---------------------------------------------------------------- readdir */
+/* On-disk file types happen to be 1..7 for regular, directory, char, block, fifo, socket, symlink. */
+static unsigned entry_type(const struct ext2_sb *s, const struct ext2_dirent *e)
+{
+	static const u8 types[] = { DT_UNKNOWN, DT_REG, DT_DIR, DT_CHR, DT_BLK, DT_FIFO, DT_SOCK, DT_LNK };
+
+	return ext2_has_filetype(s) && e->file_type < ARRAY_SIZE(types) ? types[e->file_type] : DT_UNKNOWN;
+}
+
+static u8 disk_type(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG: return 1;
+	case S_IFDIR: return 2;
+	case S_IFCHR: return 3;
+	case S_IFBLK: return 4;
+	case S_IFIFO: return 5;
+	case S_IFSOCK: return 6;
+	case S_IFLNK: return 7;
+	default: return 0;
+	}
+}
+
+/* The first entry at or after off: the directory may have changed since off was given out, so go from the start of the block. */
+static u32 entry_boundary(const struct ext2_sb *s, void *base, u32 off)
+{
+	u32 o = off & ~(s->block_size - 1);
+
+	while (o < off) {
+		u16 rec = entry_at(base, o)->rec_len;
+
+		if (!rec)
+			return off;
+		o += rec;
+	}
+	return o;
+}
+
+static kerr_t ext2_iterate(struct file *f, struct dir_context *ctx)
+{
+	struct inode *dir = f->inode;
+	const struct ext2_sb *s = EXT2_SB(dir->sb);
+	loff_t size = inode_size(dir);
+
+	while (ctx->pos >= 0 && ctx->pos < size) {
+		pgoff_t index = (pgoff_t)(ctx->pos >> PAGE_SHIFT);
+		loff_t start = (loff_t)index << PAGE_SHIFT;
+		u32 limit = page_limit(dir, index), off;
+		struct page *p;
+		void *base;
+		kerr_t err = dir_page(dir, f, index, &p, &base);
+
+		if (err)
+			return err;
+		for (off = entry_boundary(s, base, (u32)(ctx->pos - start)); off < limit;) {
+			const struct ext2_dirent *e = entry_at(base, off);
+			u32 rec = e->rec_len;
+
+			if (unlikely(!rec))
+				break;
+			if (e->inode && !ctx->actor(ctx, e->name, e->name_len, e->inode, entry_type(s, e), start + off + rec)) {
+				dir_page_put(p, base);
+				return KERR(0);
+			}
+			off += rec;
+			ctx->pos = start + off;
+		}
+		dir_page_put(p, base);
+		ctx->pos = start + (off < limit ? limit : off);
+	}
+	return KERR(0);
+}
+
+/* ---------------------------------------------------------------- changes */
+/*
+ * Times, flags, and the write-out that a synchronous directory asks for. Its failure is not the operation's: the entry has changed, and undoing more than
+ * was done would make things worse.
+ */
+static void dir_changed(struct inode *dir, bool times)
+{
+	struct ext2_inode *ei = EXT2_I(dir);
+
+	if (times)
+		inode_touch(dir, ATTR_MTIME | ATTR_CTIME);
+	if (ei->flags & EXT2_INDEX_FL)
+		ei->flags &= ~(u32)EXT2_INDEX_FL;
+	spin_lock(&dir->lock);
+	dir->version++;
+	spin_unlock(&dir->lock);
+	inode_mark_dirty(dir, DIRTY_SYNC);
+	if ((dir->flags & (INODE_DIRSYNC | INODE_SYNC)) || (dir->sb->flags & (MS_DIRSYNC | MS_SYNCHRONOUS))) {
+		kerr_t err = inode_write_sync(dir, true);
+
+		if (err)
+			klog_err("EXT2-fs (%s): error %d writing directory %llu", dir->sb->id, kerr_code(err), (unsigned long long)dir->ino);
+	}
+}
+
+static void fill_entry(const struct ext2_sb *s, struct ext2_dirent *e, const char *name, size_t len, const struct inode *inode)
+{
+	e->name_len = (u8)len;
+	memcpy(e->name, name, len);
+	e->inode = (u32)inode->ino;
+	e->file_type = ext2_has_filetype(s) ? disk_type(inode->mode) : 0;
+}
+
+/* Puts the entry where there is room in the page. */
+static bool add_in_page(const struct ext2_sb *s, void *base, u32 limit, const struct name *name, const struct inode *inode)
+{
+	u32 need = EXT2_REC_LEN(name->len);
+
+	for (u32 o = 0; o < limit;) {
+		struct ext2_dirent *e = entry_at(base, o);
+		u32 rec = e->rec_len, used = e->inode ? EXT2_REC_LEN(e->name_len) : 0;
+
+		if (unlikely(!rec))
+			return false;
+		if (rec - used >= need) {
+			if (used) {
+				struct ext2_dirent *fresh = entry_at(e, used);
+
+				fresh->rec_len = (u16)(rec - used);
+				e->rec_len = (u16)used;
+				e = fresh;
+			}
+			fill_entry(s, e, name->str, name->len, inode);
+			return true;
+		}
+		o += rec;
+	}
+	return false;
+}
+
+/* A new block at the end of the directory, with this one entry. */
+static kerr_t append_block(struct inode *dir, const struct name *name, const struct inode *inode)
+{
+	const struct ext2_sb *s = EXT2_SB(dir->sb);
+	loff_t pos = inode_size(dir);
+	u32 off = (u32)pos & (PAGE_SIZE - 1);
+	struct ext2_dirent *e;
+	struct page *p;
+	void *base;
+	kerr_t err;
+
+	if (pos + (loff_t)s->block_size > S32_MAX)
+		return KERR(ENOSPC);
+	err = ext2_write_begin(dir->mapping, pos, s->block_size, &p);
+	if (err)
+		return err;
+	base = page_map(p);
+	memset((u8 *)base + off, 0, s->block_size);
+	e = entry_at(base, off);
+	e->rec_len = (u16)s->block_size;
+	fill_entry(s, e, name->str, name->len, inode);
+	page_unmap(base);
+	if (!off)
+		store_relaxed(&p->priv, PAGE_CHECKED); /* all of it is ours */
+	(void)ext2_write_end(dir->mapping, pos, s->block_size, s->block_size, p);
+	return KERR(0);
+}
+
+kerr_t ext2_dir_add(struct inode *dir, const struct name *name, struct inode *inode)
+{
+	const struct ext2_sb *s = EXT2_SB(dir->sb);
+	struct ext2_inode *ei = EXT2_I(dir);
+	pgoff_t n = ei->free_hint, pages = dir_pages(dir);
+	kerr_t err = KERR(0);
+	bool done = false;
+
+	for (; n < pages && !done && !err; n++) {
+		struct page *p;
+		void *base;
+
+		err = dir_page(dir, NULL, n, &p, &base);
+		if (err)
+			break;
+		page_lock(p);
+		done = add_in_page(s, base, page_limit(dir, n), name, inode);
+		if (done)
+			page_set_dirty(p);
+		page_unlock(p);
+		dir_page_put(p, base);
+		/* Pages before this one had no room for this name; shorter ones that would still fit there are given up for speed. */
+		if (done)
+			ei->free_hint = (u32)n;
+	}
+	if (!done && !err) {
+		ei->free_hint = (u32)(inode_size(dir) >> PAGE_SHIFT);
+		err = append_block(dir, name, inode);
+	}
+	if (!err)
+		dir_changed(dir, true);
+	return err;
+}
+
+kerr_t ext2_dir_delete(struct inode *dir, struct ext2_slot *slot)
+{
+	const struct ext2_sb *s = EXT2_SB(dir->sb);
+	struct ext2_inode *ei = EXT2_I(dir);
+	void *base = page_map(slot->page);
+	struct ext2_dirent *e = entry_at(base, slot->off), *prev = NULL;
+
+	page_lock(slot->page);
+	for (u32 o = slot->off & ~(s->block_size - 1); o < slot->off;) {
+		prev = entry_at(base, o);
+		if (!prev->rec_len)
+			break;
+		o += prev->rec_len;
+	}
+	if (prev)
+		prev->rec_len = (u16)(prev->rec_len + e->rec_len);
+	e->inode = 0;
+	page_set_dirty(slot->page);
+	page_unlock(slot->page);
+	page_unmap(base);
+	if (slot->page->index < ei->free_hint)
+		ei->free_hint = (u32)slot->page->index;
+	dir_changed(dir, true);
+	return KERR(0);
+}
+
+/* The entry names another inode now. */
+kerr_t ext2_dir_set(struct inode *dir, struct ext2_slot *slot, struct inode *inode, bool times)
+{
+	const struct ext2_sb *s = EXT2_SB(dir->sb);
+	void *base = page_map(slot->page);
+	struct ext2_dirent *e = entry_at(base, slot->off);
+
+	page_lock(slot->page);
+	e->inode = (u32)inode->ino;
+	e->file_type = ext2_has_filetype(s) ? disk_type(inode->mode) : 0;
+	page_set_dirty(slot->page);
+	page_unlock(slot->page);
+	page_unmap(base);
+	dir_changed(dir, times);
+	return KERR(0);
+}
+
+kerr_t ext2_dir_make_empty(struct inode *inode, struct inode *parent)
+{
+	const struct ext2_sb *s = EXT2_SB(inode->sb);
+	struct ext2_dirent *dot, *dotdot;
+	struct page *p;
+	void *base;
+	kerr_t err = ext2_write_begin(inode->mapping, 0, s->block_size, &p);
+
+	if (err)
+		return err;
+	base = page_map(p);
+	memset(base, 0, s->block_size);
+	dot = entry_at(base, 0);
+	dot->rec_len = (u16)EXT2_REC_LEN(1);
+	fill_entry(s, dot, ".", 1, inode);
+	dotdot = entry_at(base, dot->rec_len);
+	dotdot->rec_len = (u16)(s->block_size - dot->rec_len);
+	fill_entry(s, dotdot, "..", 2, parent);
+	page_unmap(base);
+	store_relaxed(&p->priv, PAGE_CHECKED);
+	(void)ext2_write_end(inode->mapping, 0, s->block_size, s->block_size, p);
+	return KERR(0);
+}
+
+static bool only_dots(const struct inode *dir, void *base, u32 limit)
+{
+	for (u32 o = 0; o < limit;) {
+		const struct ext2_dirent *e = entry_at(base, o);
+
+		if (!e->rec_len)
+			return false;
+		if (e->inode) {
+			if (e->name[0] != '.' || e->name_len > 2)
+				return false;
+			if (e->name_len == 1 ? e->inode != dir->ino : e->name[1] != '.')
+				return false;
+		}
+		o += e->rec_len;
+	}
+	return true;
+}
+
+kerr_t ext2_dir_is_empty(struct inode *dir, bool *empty)
+{
+	pgoff_t pages = dir_pages(dir);
+
+	*empty = true;
+	for (pgoff_t n = 0; n < pages && *empty; n++) {
+		struct page *p;
+		void *base;
+		kerr_t err = dir_page(dir, NULL, n, &p, &base);
+
+		if (err)
+			return err;
+		*empty = only_dots(dir, base, page_limit(dir, n));
+		dir_page_put(p, base);
+	}
+	return KERR(0);
+}
+
+const struct file_ops ext2_dir_ops = {
+	.iterate = ext2_iterate,
+	.llseek = generic_llseek,
+	.fsync = ext2_fsync,
+	.ioctl = ext2_ioctl,
+};

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ext2: the layout on disk (Documentation/filesystems/ext4 of Linux and "The Second Extended File System" by D. Poirier describe it), and what its files share.
+ *
+ *   super.c mount, options, sync     balloc.c blocks        map.c file block -> disk block, truncate     file.c pages and file operations
+ *   inode.c inodes on disk           ialloc.c inode numbers dir.c entries in directories                namei.c operations on names
+ *   xattr.c extended attributes      ioctl.c flags          symlink.c
+ *
+ * Locks, outermost first (all sleeping; "docs/locking.md"):
+ *   inode.rwsem      as the VFS takes it
+ *   page lock        content of a page; directory entries
+ *   ext2_inode.tree  (rwsem, RANK_FS_ALLOC) block pointers of one inode, in the inode and in its indirect blocks
+ *   ext2_sb.alloc    (mutex, RANK_FS_ALLOC, nested in tree) bitmaps, group descriptors, counters, allocation windows
+ *   buf lock         content of one metadata block
+ */
+#pragma once
+
+#include <maestro/block.h>
+#include <maestro/kernel.h>
+#include <maestro/lib.h>
+#include <maestro/pagecache.h>
+#include <maestro/printk.h>
+#include <maestro/slab.h>
+#include <maestro/vfs.h>
+
+/* ---------------------------------------------------------------- on disk */
+#define EXT2_MAGIC 0xEF53
+#define EXT2_ROOT_INO 2
+#define EXT2_GOOD_OLD_FIRST_INO 11
+#define EXT2_NDIR 12
+#define EXT2_IND 12
+#define EXT2_NBLOCKS 15
+#define EXT2_LINK_MAX 32000
+#define EXT2_FAST_LINK 60
+
+enum { EXT2_VALID_FS = 1, EXT2_ERROR_FS = 2 }; /* s_state */
+enum { EXT2_ERRORS_CONTINUE = 1, EXT2_ERRORS_RO = 2, EXT2_ERRORS_PANIC = 3 };
+
+#define EXT2_COMPAT_DIR_INDEX 0x0020u
+#define EXT2_COMPAT_EXT_ATTR 0x0008u
+#define EXT2_COMPAT_HAS_JOURNAL 0x0004u
+#define EXT2_INCOMPAT_FILETYPE 0x0002u
+#define EXT2_INCOMPAT_META_BG 0x0010u
+#define EXT2_INCOMPAT_SUPP (EXT2_INCOMPAT_FILETYPE | EXT2_INCOMPAT_META_BG)
+#define EXT2_RO_SPARSE_SUPER 0x0001u
+#define EXT2_RO_LARGE_FILE 0x0002u
+#define EXT2_RO_BTREE_DIR 0x0004u
+#define EXT2_RO_EXTRA_ISIZE 0x0040u
+#define EXT2_RO_SUPP (EXT2_RO_SPARSE_SUPER | EXT2_RO_LARGE_FILE | EXT2_RO_BTREE_DIR | EXT2_RO_EXTRA_ISIZE)
+
+struct ext2_super {
+	u32 inodes_count, blocks_count, r_blocks_count, free_blocks_count, free_inodes_count, first_data_block, log_block_size, log_frag_size;
+	u32 blocks_per_group, frags_per_group, inodes_per_group, mtime, wtime;
+	u16 mnt_count, max_mnt_count, magic, state, errors, minor_rev;
+	u32 lastcheck, checkinterval, creator_os, rev_level;
+	u16 def_resuid, def_resgid;
+	u32 first_ino;
+	u16 inode_size, block_group_nr;
+	u32 feature_compat, feature_incompat, feature_ro_compat;
+	u8 uuid[16];
+	char volume_name[16], last_mounted[64];
+	u32 algorithm_usage_bitmap;
+	u8 prealloc_blocks, prealloc_dir_blocks;
+	u16 reserved_gdt_blocks;
+	u8 journal_uuid[16];
+	u32 journal_inum, journal_dev, last_orphan;
+	u32 hash_seed[4];
+	u8 def_hash_version, jnl_backup_type;
+	u16 desc_size;
+	u32 default_mount_opts, first_meta_bg, mkfs_time, jnl_blocks[17];
+	u32 blocks_count_hi, r_blocks_count_hi, free_blocks_hi;
+	u16 min_extra_isize, want_extra_isize;
+	u32 flags;
+	u8 rest[668];
+};
+_Static_assert(sizeof(struct ext2_super) == 1024, "superblock");
+_Static_assert(offsetof(struct ext2_super, uuid) == 104 && offsetof(struct ext2_super, first_meta_bg) == 260 &&
+		       offsetof(struct ext2_super, want_extra_isize) == 350,
+	       "superblock");
+
+struct ext2_group {
+	u32 block_bitmap, inode_bitmap, inode_table;
+	u16 free_blocks, free_inodes, used_dirs, pad;
+	u32 reserved[3];
+};
+_Static_assert(sizeof(struct ext2_group) == 32, "group descriptor");
+
+struct ext2_dinode {
+	u16 mode, uid;
+	u32 size, atime, ctime, mtime, dtime;
+	u16 gid, links;
+	u32 blocks, flags, osd1;
+	u32 block[EXT2_NBLOCKS];
+	u32 generation, file_acl, size_high, faddr;
+	u16 blocks_high, acl_high, uid_high, gid_high, checksum_lo, reserved;
+	/* only when the inodes are larger than 128 bytes, as far as extra_isize says */
+	u16 extra_isize, checksum_hi;
+	u32 ctime_extra, mtime_extra, atime_extra, crtime, crtime_extra, version_hi, projid;
+};
+#define EXT2_OLD_INODE 128u
+_Static_assert(offsetof(struct ext2_dinode, extra_isize) == EXT2_OLD_INODE && offsetof(struct ext2_dinode, file_acl) == 104 &&
+		       sizeof(struct ext2_dinode) == 160,
+	       "inode");
+
+/* i_flags */
+enum {
+	EXT2_SYNC_FL = 0x8,
+	EXT2_IMMUTABLE_FL = 0x10,
+	EXT2_APPEND_FL = 0x20,
+	EXT2_NODUMP_FL = 0x40,
+	EXT2_NOATIME_FL = 0x80,
+	EXT2_INDEX_FL = 0x1000,
+	EXT2_DIRSYNC_FL = 0x10000,
+	EXT2_TOPDIR_FL = 0x20000,
+};
+#define EXT2_FL_INHERITED 0x0003004fu /* secrm unrm compr sync nodump ... dirsync topdir, as Linux hands down */
+#define EXT2_FL_USER_VISIBLE 0x0003dfffu
+#define EXT2_FL_USER_MODIFIABLE 0x000380ffu
+
+struct ext2_dirent {
+	u32 inode;
+	u16 rec_len;
+	u8 name_len, file_type;
+	char name[];
+};
+_Static_assert(sizeof(struct ext2_dirent) == 8, "directory entry");
+#define EXT2_REC_LEN(n) (((u32)(n) + 8u + 3u) & ~3u)
+
+/* ---------------------------------------------------------------- in memory */
+enum { GRP_BLOCKS_CHECKED = 1, GRP_BAD = 2 };
+
+struct ext2_sb {
+	/* [c] */
+	struct super *sb;
+	struct block_device *bdev;
+	struct buf *sbuf;	  /* holds the superblock */
+	struct ext2_super *es;	  /* in sbuf; [sbuf lock] */
+	struct buf **gdt;	  /* blocks of group descriptors */
+	u32 block_size, block_bits, addr_bits; /* addr_bits: log2 of pointers per block */
+	u32 inode_size, inodes_per_block_bits, inode_bits;
+	u32 groups, gdt_blocks, blocks_per_group, inodes_per_group, itb_per_group;
+	u32 first_data_block, first_ino, blocks_count, inodes_count, desc_bits;
+	u32 overhead;		  /* blocks that hold the file system's own tables */
+	u32 want_extra;
+	u32 sb_option;		  /* sb=, 0 none */
+	/* [umount_sem] */
+	u32 errors;
+	bool grpid, minixdf, noreserve;
+	u32 resuid, resgid;
+	u16 mount_state;	  /* s_state as found: put back when we leave */
+	bool no_write_features;	  /* unknown ro_compat bits: never writable */
+	/* [alloc] */
+	struct mutex alloc;
+	u32 free_blocks, free_inodes, dirs;
+	u8 *group_flags;	  /* GRP_* */
+	u8 *debts;		  /* Orlov: directories less files, per group */
+	struct list windows;	  /* struct ext2_inode.window_node, oldest first */
+	unsigned nwindows;
+	u32 next_generation;
+	bool counts_dirty;
+	struct atomic nerrors;	  /* [a] reported so far */
+};
+
+struct ext2_inode {
+	struct inode vfs; /* first */
+	/* [tree] */
+	struct rwsem tree;
+	u32 block[EXT2_NBLOCKS]; /* pointers, a short symlink's text, a device's number */
+	u32 last_lblk, last_pblk; /* where the last allocation was; 0, 0: nowhere */
+	u32 dirty_ind[8];	  /* indirect blocks changed since the last fsync */
+	unsigned ndirty_ind;	  /* above 8: too many to list */
+	/* [ext2_sb.alloc] */
+	u32 win_start, win_len;	  /* blocks kept for this file; len 0: none */
+	u32 win_next_len;
+	struct list window_node;
+	/* [vfs.lock, or its maker] */
+	u32 flags, file_acl, dtime;
+	u32 group;
+	u16 extra_isize;
+	bool fast_link; /* [c] a symlink whose text is in block[] */
+	bool valid; /* filled from disk or freshly made: evict may act on it */
+	/* [rwsem] directories */
+	u32 free_hint;	 /* no page below it has room for an entry */
+	u32 lookup_page; /* where the last lookup succeeded */
+};
+
+static inline struct ext2_inode *EXT2_I(const struct inode *inode)
+{
+	return (struct ext2_inode *)(uintptr_t)inode;
+}
+static inline struct ext2_sb *EXT2_SB(const struct super *sb)
+{
+	return sb->priv;
+}
+
+/* --- super.c --- */
+/* A structure on the disk is wrong: says so, marks the file system, and makes it read-only if it is set so. */
+void ext2_error(struct super *sb, const char *func, const char *fmt, ...) __printf(3, 4) __cold;
+#define EXT2_ERROR(sb, ...) ext2_error((sb), __func__, __VA_ARGS__)
+static inline bool ext2_has_filetype(const struct ext2_sb *s)
+{
+	return s->es->feature_incompat & EXT2_INCOMPAT_FILETYPE;
+}
+bool ext2_group_has_super(const struct ext2_sb *s, u32 group);
+static inline u32 ext2_group_first(const struct ext2_sb *s, u32 group)
+{
+	return s->first_data_block + group * s->blocks_per_group;
+}
+static inline u32 ext2_group_blocks(const struct ext2_sb *s, u32 group)
+{
+	return group == s->groups - 1 ? s->blocks_count - ext2_group_first(s, group) : s->blocks_per_group;
+}
+/* The descriptor inside its buf; valid as long as the super. Changes under `alloc` and the buf's lock. */
+static inline struct ext2_group *ext2_group_desc(const struct ext2_sb *s, u32 group, struct buf **buf)
+{
+	struct buf *b = s->gdt[group >> s->desc_bits];
+
+	if (buf)
+		*buf = b;
+	return (struct ext2_group *)b->data + (group & ((1u << s->desc_bits) - 1));
+}
+static inline bool ext2_data_block_ok(const struct ext2_sb *s, u32 block, u32 count)
+{
+	return block > s->first_data_block && block < s->blocks_count && count <= s->blocks_count - block;
+}
+void ext2_set_large_file(struct ext2_sb *s);
+bool ext2_read_only(const struct super *sb);
+
+/* --- balloc.c --- */
+/* Up to *count contiguous blocks near goal; *count becomes what was got. inode's tree lock held for writing (or the inode is private). KERR(ENOSPC), KERR(EIO). */
+kerr_t ext2_blocks_alloc(struct inode *inode, u32 goal, u32 *count, u32 *out) __must_check;
+void ext2_blocks_free(struct inode *inode, u32 block, u32 count);
+/* false: free, or its bitmap cannot be read. block must be in the data zone. */
+bool ext2_block_in_use(struct inode *inode, u32 block);
+bool ext2_overlaps_tables(const struct ext2_sb *s, u32 block, u32 count);
+void ext2_window_drop(struct inode *inode);
+
+/* --- ialloc.c --- */
+/* A new inode in dir, hashed, I_NEW, owner and mode set; end with inode_unlock_new(). */
+kerr_t ext2_inode_create(struct inode *dir, mode_t mode, struct inode **out) __must_check;
+void ext2_inode_free(struct inode *inode);
+
+/* --- inode.c --- */
+kerr_t ext2_iget(struct super *sb, u32 ino, struct inode **out) __must_check; /* KERR(ESTALE): not in use */
+kerr_t ext2_write_inode(struct inode *inode, bool wait) __must_check;
+void ext2_evict_inode(struct inode *inode);
+kerr_t ext2_setattr(struct inode *inode, const struct attr *a) __must_check;
+kerr_t ext2_getattr(struct inode *inode, struct kstat *out) __must_check;
+void ext2_set_ops(struct inode *inode);
+void ext2_flags_to_vfs(struct inode *inode);
+/* The inode's place in the inode table. */
+kerr_t ext2_inode_buf(struct super *sb, u32 ino, struct buf **buf, struct ext2_dinode **out) __must_check;
+static inline bool ext2_fast_symlink(const struct inode *inode)
+{
+	return EXT2_I(inode)->fast_link;
+}
+
+/* --- map.c --- */
+/*
+ * Where file block lblk is: *phys (0: a hole) and *len, how many blocks from there on lie side by side (or are holes), at most max. create: allocates
+ * holes (then *len may be less than asked, *fresh says that these are new). KERR(ENOSPC), KERR(EIO), KERR(EUCLEAN), KERR(EFBIG).
+ */
+kerr_t ext2_map(struct inode *inode, u64 lblk, u32 max, bool create, u32 *phys, u32 *len, bool *fresh) __must_check;
+void ext2_truncate_blocks(struct inode *inode, u64 size); /* frees all blocks beyond size bytes */
+kerr_t ext2_sync_indirect(struct inode *inode) __must_check;
+u64 ext2_max_size(const struct ext2_sb *s);
+void ext2_add_blocks(struct inode *inode, s32 blocks); /* i_blocks, in file system blocks */
+
+/* --- file.c --- */
+extern const struct file_ops ext2_file_ops;
+extern const struct mapping_ops ext2_mapping_ops;
+kerr_t ext2_write_begin(struct mapping *m, loff_t pos, unsigned len, struct page **out) __must_check;
+unsigned ext2_write_end(struct mapping *m, loff_t pos, unsigned len, unsigned copied, struct page *page);
+kerr_t ext2_fsync(struct file *f, loff_t start, loff_t end, bool datasync) __must_check;
+kerr_t ext2_set_size(struct inode *inode, loff_t size) __must_check;
+
+/* --- dir.c --- */
+extern const struct file_ops ext2_dir_ops;
+struct ext2_slot { /* an entry: where it is, and the page, referenced */
+	struct page *page;
+	u32 off;
+	u32 ino;
+};
+kerr_t ext2_dir_find(struct inode *dir, const char *name, size_t len, struct ext2_slot *out) __must_check; /* KERR(ENOENT) */
+static inline void ext2_slot_put(struct ext2_slot *s)
+{
+	page_put(s->page);
+}
+kerr_t ext2_dir_add(struct inode *dir, const struct name *name, struct inode *inode) __must_check;
+kerr_t ext2_dir_delete(struct inode *dir, struct ext2_slot *slot) __must_check;
+kerr_t ext2_dir_set(struct inode *dir, struct ext2_slot *slot, struct inode *inode, bool times) __must_check;
+kerr_t ext2_dir_make_empty(struct inode *inode, struct inode *parent) __must_check;
+kerr_t ext2_dir_is_empty(struct inode *dir, bool *empty) __must_check;
+
+/* --- namei.c, symlink.c --- */
+extern const struct inode_ops ext2_dir_inode_ops, ext2_file_inode_ops, ext2_symlink_ops, ext2_special_ops;
+kerr_t ext2_readlink(struct inode *inode, char *buf);
+kerr_t ext2_symlink_store(struct inode *inode, const char *target, size_t len) __must_check;
+
+/* --- xattr.c --- */
+ssize_t ext2_getxattr(struct inode *inode, const char *name, void *buf, size_t size);
+ssize_t ext2_listxattr(struct inode *inode, char *buf, size_t size);
+kerr_t ext2_setxattr(struct inode *inode, const char *name, const void *val, size_t size, int flags);
+void ext2_xattr_delete(struct inode *inode); /* with the inode */
+
+/* --- ioctl.c --- */
+long ext2_ioctl(struct file *f, unsigned cmd, unsigned long arg);

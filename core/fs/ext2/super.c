@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mounting, checking the superblock, options, synchronising, errors.
+ *
+ * Nothing that is read from the disk is believed before it is checked: the geometry against the device and against itself, each group's tables against the
+ * group. A file system with features we do not know is refused (incompat) or mounted read-only (ro_compat), with their names in the log.
+ *
+ * While it is mounted for writing the superblock says "not cleanly unmounted"; the counts in it are brought up to date by sync.
+ * errors=panic is treated as errors=remount-ro: a disk must not stop the machine.
+ *
+ * Locking: super.umount_sem, by the VFS, for mount, remount and unmount; the superblock's buf lock for its fields.
+ */
+#include <maestro/fs.h>
+
+#include "ext2.h"
+
+#define ERRORS_SHOWN 20 /* then one in a thousand */
+
+bool ext2_read_only(const struct super *sb)
+{
+	return load_relaxed(&sb->flags) & MS_RDONLY;
+}
+
+void ext2_error(struct super *sb, const char *func, const char *fmt, ...)
+{
+	struct ext2_sb *s = EXT2_SB(sb);
+	unsigned n = (unsigned)atomic_add_return(&s->nerrors, 1);
+	char text[192];
+	va_list ap;
+
+	if (n <= ERRORS_SHOWN || n % 1000 == 0) {
+		va_start(ap, fmt);
+		(void)kvsnprintf(text, sizeof(text), fmt, ap);
+		va_end(ap);
+		klog(LOG_CRIT, "EXT2-fs error (device %s): %s: %s", sb->id, func, text);
+	}
+	s->mount_state |= EXT2_ERROR_FS;
+	if (ext2_read_only(sb))
+		return;
+	buf_lock(s->sbuf);
+	s->es->state |= EXT2_ERROR_FS;
+	buf_mark_dirty(s->sbuf);
+	buf_unlock(s->sbuf);
+	if (s->errors == EXT2_ERRORS_CONTINUE)
+		return;
+	klog(LOG_CRIT, "EXT2-fs (%s): remounting file system read-only", sb->id);
+	store_relaxed(&sb->flags, sb->flags | MS_RDONLY);
+}
+
+/* ---------------------------------------------------------------- features */
+struct feature {
+	u32 bit;
+	const char *name;
+};
+static const struct feature incompat_names[] = {
+	{ 0x1, "compression" }, { 0x4, "needs_recovery" }, { 0x8, "journal_dev" }, { 0x40, "extents" }, { 0x80, "64bit" }, { 0x100, "mmp" },
+	{ 0x200, "flex_bg" }, { 0x400, "ea_inode" }, { 0x1000, "dirdata" }, { 0x2000, "metadata_csum_seed" }, { 0x4000, "large_dir" },
+	{ 0x8000, "inline_data" }, { 0x10000, "encrypt" }, { 0x20000, "casefold" },
+};
+static const struct feature ro_names[] = {
+	{ 0x8, "huge_file" }, { 0x10, "uninit_bg" }, { 0x20, "dir_nlink" }, { 0x80, "has_snapshot" }, { 0x100, "quota" }, { 0x200, "bigalloc" },
+	{ 0x400, "metadata_csum" }, { 0x800, "replica" }, { 0x1000, "read-only" }, { 0x2000, "project" }, { 0x8000, "verity" },
+};
+
+static void features_text(u32 bits, const struct feature *names, unsigned n, char *out, size_t size)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < n; i++) {
+		if (bits & names[i].bit)
+			len += (size_t)kscnprintf(out + len, size - len, " %s", names[i].name);
+		bits &= ~names[i].bit;
+	}
+	if (bits)
+		(void)kscnprintf(out + len, size - len, " 0x%x", bits);
+}
+
+static kerr_t check_features(struct ext2_sb *s, bool read_only)
+{
+	u32 incompat = s->es->feature_incompat & ~EXT2_INCOMPAT_SUPP, ro = s->es->feature_ro_compat & ~EXT2_RO_SUPP;
+	char text[160];
+
+	if (s->es->rev_level == 0)
+		return KERR(0);
+	if (incompat) {
+		features_text(incompat, incompat_names, ARRAY_SIZE(incompat_names), text, sizeof(text));
+		klog_err("EXT2-fs (%s): cannot mount: unsupported features:%s", s->sb->id, text);
+		return KERR(EINVAL);
+	}
+	s->no_write_features = ro != 0;
+	if (ro && !read_only) {
+		features_text(ro, ro_names, ARRAY_SIZE(ro_names), text, sizeof(text));
+		klog_err("EXT2-fs (%s): mounted read-only: unsupported features:%s", s->sb->id, text);
+	}
+	return KERR(0);
+}
+
+/* ---------------------------------------------------------------- options */
+struct options {
+	u32 errors, resuid, resgid, sb;
+	bool grpid, minixdf, noreserve;
+};
+
+static bool option_number(const char *text, u32 *out)
+{
+	u64 v;
+
+	if (kstrtou64(&text, 0, &v) || *text || v > U32_MAX)
+		return false;
+	*out = (u32)v;
+	return true;
+}
+
+static bool option_value(struct options *o, const char *key, const char *value)
+{
+	if (!strcmp(key, "errors")) {
+		o->errors = !strcmp(value, "continue")	   ? EXT2_ERRORS_CONTINUE
+			    : !strcmp(value, "remount-ro") ? EXT2_ERRORS_RO
+			    : !strcmp(value, "panic")	   ? EXT2_ERRORS_PANIC
+							   : 0u;
+		return o->errors != 0;
+	}
+	if (!strcmp(key, "resuid"))
+		return option_number(value, &o->resuid);
+	if (!strcmp(key, "resgid"))
+		return option_number(value, &o->resgid);
+	if (!strcmp(key, "sb"))
+		return option_number(value, &o->sb);
+	return !strcmp(key, "check") && !strcmp(value, "none");
+}
+
+static bool option_flag(struct options *o, const char *key)
+{
+	static const char *const accepted[] = { "nocheck", "user_xattr", "noacl", "orlov", "nobh", "noquota", "debug", "defaults" };
+
+	if (!strcmp(key, "grpid") || !strcmp(key, "bsdgroups"))
+		o->grpid = true;
+	else if (!strcmp(key, "nogrpid") || !strcmp(key, "sysvgroups"))
+		o->grpid = false;
+	else if (!strcmp(key, "minixdf"))
+		o->minixdf = true;
+	else if (!strcmp(key, "bsddf"))
+		o->minixdf = false;
+	else if (!strcmp(key, "noreservation"))
+		o->noreserve = true;
+	else if (!strcmp(key, "reservation"))
+		o->noreserve = false;
+	else {
+		for (unsigned i = 0; i < ARRAY_SIZE(accepted); i++) {
+			if (!strcmp(key, accepted[i]))
+				return true;
+		}
+		return false;
+	}
+	return true;
+}
+
+/* data: "a,b=c"; NULL or empty: nothing. Changes *o only as far as it says. */
+static kerr_t options_parse(const struct super *sb, const char *data, struct options *o)
+{
+	while (data && *data) {
+		const char *end = strchr(data, ',');
+		size_t n = end ? (size_t)(end - data) : strlen(data);
+		char word[64];
+		char *eq;
+		bool ok;
+
+		if (n >= sizeof(word))
+			n = sizeof(word) - 1;
+		memcpy(word, data, n);
+		word[n] = '\0';
+		data = end ? end + 1 : NULL;
+		if (!n)
+			continue;
+		eq = strchr(word, '=');
+		if (eq)
+			*eq = '\0';
+		ok = eq ? option_value(o, word, eq + 1) : option_flag(o, word);
+		if (!ok) {
+			klog_err("EXT2-fs (%s): unrecognized mount option \"%s%s%s\"", sb->id, word, eq ? "=" : "", eq ? eq + 1 : "");
+			return KERR(EINVAL);
+		}
+	}
+	return KERR(0);
+}
+
+static void options_from_disk(const struct ext2_super *es, struct options *o)
+{
+	if (!o->errors)
+		o->errors = es->errors == EXT2_ERRORS_RO || es->errors == EXT2_ERRORS_PANIC ? es->errors : EXT2_ERRORS_CONTINUE;
+	if (!o->resuid)
+		o->resuid = es->def_resuid;
+	if (!o->resgid)
+		o->resgid = es->def_resgid;
+}
+
+static void options_use(struct ext2_sb *s, const struct options *o)
+{
+	s->errors = o->errors;
+	s->resuid = o->resuid;
+	s->resgid = o->resgid;
+	s->grpid = o->grpid;
+	s->minixdf = o->minixdf;
+	s->noreserve = o->noreserve;
+}
+
+static void ext2_show_options(struct super *sb, struct seq_buf *q)
+{
+	const struct ext2_sb *s = EXT2_SB(sb);
+
+	if (s->sb_option)
+		seq_printf(q, ",sb=%u", s->sb_option);
+	if (s->minixdf)
+		seq_puts(q, ",minixdf");
+	if (s->grpid)
+		seq_puts(q, ",grpid");
+	if (s->noreserve)
+		seq_puts(q, ",noreservation");
+	if (s->resuid != s->es->def_resuid)
+		seq_printf(q, ",resuid=%u", s->resuid);
+	if (s->resgid != s->es->def_resgid)
+		seq_printf(q, ",resgid=%u", s->resgid);
+	if (s->errors != (s->es->errors ? s->es->errors : EXT2_ERRORS_CONTINUE))
+		seq_printf(q, ",errors=%s", s->errors == EXT2_ERRORS_CONTINUE ? "continue" : s->errors == EXT2_ERRORS_RO ? "remount-ro" : "panic");
+}
+
+/* ---------------------------------------------------------------- geometry */
+static bool is_power_of(u32 n, u32 base)
+{
+	u32 p = base;
+
+	while (p < n && p <= U32_MAX / base)
+		p *= base;
+	return p == n;
+}
+
+bool ext2_group_has_super(const struct ext2_sb *s, u32 group)
+{
+	if (!(s->es->feature_ro_compat & EXT2_RO_SPARSE_SUPER) || group <= 1)
+		return true;
+	return (group & 1) && (is_power_of(group, 3) || is_power_of(group, 5) || is_power_of(group, 7));
+}
+
+static kerr_t bad_super(const struct ext2_sb *s, const char *what, u64 value)
+{
+	klog_err("EXT2-fs (%s): bad superblock: %s (%llu)", s->sb->id, what, (unsigned long long)value);
+	return KERR(EUCLEAN);
+}
+
+static kerr_t check_inode_geometry(struct ext2_sb *s)
+{
+	const struct ext2_super *es = s->es;
+	u32 per_block;
+
+	s->inode_size = es->rev_level ? es->inode_size : EXT2_OLD_INODE;
+	s->first_ino = es->rev_level ? es->first_ino : EXT2_GOOD_OLD_FIRST_INO;
+	if (s->inode_size < EXT2_OLD_INODE || s->inode_size > s->block_size || (s->inode_size & (s->inode_size - 1)))
+		return bad_super(s, "inode size", s->inode_size);
+	s->inode_bits = ilog2(s->inode_size);
+	s->inodes_per_block_bits = s->block_bits - s->inode_bits;
+	per_block = 1u << s->inodes_per_block_bits;
+	s->inodes_per_group = es->inodes_per_group;
+	if (!s->inodes_per_group || s->inodes_per_group > s->block_size * 8 || (s->inodes_per_group & (per_block - 1)))
+		return bad_super(s, "inodes per group", s->inodes_per_group);
+	s->itb_per_group = s->inodes_per_group >> s->inodes_per_block_bits;
+	s->inodes_count = es->inodes_count;
+	if (s->first_ino < EXT2_GOOD_OLD_FIRST_INO || s->first_ino > s->inodes_per_group)
+		return bad_super(s, "first inode", s->first_ino);
+	return KERR(0);
+}
+
+static kerr_t check_group_geometry(struct ext2_sb *s)
+{
+	const struct ext2_super *es = s->es;
+	u64 device_blocks = block_bytes(s->bdev) >> s->block_bits;
+
+	s->blocks_count = es->blocks_count;
+	s->first_data_block = es->first_data_block;
+	s->blocks_per_group = es->blocks_per_group;
+	if (s->first_data_block != (s->block_size == 1024 ? 1u : 0u))
+		return bad_super(s, "first data block", s->first_data_block);
+	if (s->blocks_count <= s->first_data_block || s->blocks_count > device_blocks)
+		return bad_super(s, "size in blocks, beyond the device", s->blocks_count);
+	if (s->blocks_per_group < 64 || s->blocks_per_group > s->block_size * 8 || (s->blocks_per_group & 7))
+		return bad_super(s, "blocks per group", s->blocks_per_group);
+	if (s->itb_per_group + 3 >= s->blocks_per_group)
+		return bad_super(s, "inode table larger than its group", s->itb_per_group);
+	s->groups = (s->blocks_count - s->first_data_block - 1) / s->blocks_per_group + 1;
+	if ((u64)s->groups * s->inodes_per_group != s->inodes_count)
+		return bad_super(s, "number of inodes", s->inodes_count);
+	s->desc_bits = s->block_bits - 5; /* 32 bytes each */
+	s->gdt_blocks = (s->groups + (1u << s->desc_bits) - 1) >> s->desc_bits;
+	if (!(es->feature_incompat & EXT2_INCOMPAT_META_BG) && s->gdt_blocks + 1 >= s->blocks_per_group)
+		return bad_super(s, "descriptors larger than a group", s->gdt_blocks);
+	return KERR(0);
+}
+
+/* The group's tables must lie in the group, behind each other or not, but not on each other or on the superblock. */
+static bool group_sane(const struct ext2_sb *s, u32 group)
+{
+	const struct ext2_group *gd = ext2_group_desc(s, group, NULL);
+	u32 first = ext2_group_first(s, group), end = first + ext2_group_blocks(s, group), table_end = gd->inode_table + s->itb_per_group;
+
+	if (gd->block_bitmap <= s->first_data_block || gd->block_bitmap < first || gd->block_bitmap >= end ||
+	    gd->inode_bitmap <= s->first_data_block || gd->inode_bitmap < first || gd->inode_bitmap >= end)
+		return false;
+	if (gd->inode_table <= s->first_data_block || gd->inode_table < first || gd->inode_table >= end || s->itb_per_group > end - gd->inode_table)
+		return false;
+	return gd->block_bitmap != gd->inode_bitmap && !(gd->block_bitmap >= gd->inode_table && gd->block_bitmap < table_end) &&
+	       !(gd->inode_bitmap >= gd->inode_table && gd->inode_bitmap < table_end);
+}
+
+/* Which block holds the i-th block of descriptors: behind the superblock, or with meta_bg at the start of the groups it describes. */
+static u32 gdt_block(const struct ext2_sb *s, u32 super_block, u32 i)
+{
+	u32 group = i << s->desc_bits;
+
+	if (!(s->es->feature_incompat & EXT2_INCOMPAT_META_BG) || i < s->es->first_meta_bg)
+		return super_block + 1 + i;
+	return ext2_group_first(s, group) + (ext2_group_has_super(s, group) ? 1 : 0);
+}
+
+static kerr_t read_groups(struct ext2_sb *s, u32 super_block)
+{
+	s->gdt = kzalloc(s->gdt_blocks * sizeof(s->gdt[0]), GFP_KERNEL);
+	s->group_flags = kzalloc(s->groups, GFP_KERNEL);
+	s->debts = kzalloc(s->groups, GFP_KERNEL);
+	if (!s->gdt || !s->group_flags || !s->debts)
+		return KERR(ENOMEM);
+	for (u32 i = 0; i < s->gdt_blocks; i++) {
+		kerr_t err = buf_read(s->bdev, gdt_block(s, super_block, i), &s->gdt[i]);
+
+		if (err) {
+			klog_err("EXT2-fs (%s): cannot read group descriptors, block %u", s->sb->id, gdt_block(s, super_block, i));
+			return err;
+		}
+	}
+	for (u32 g = 0; g < s->groups; g++) {
+		const struct ext2_group *gd = ext2_group_desc(s, g, NULL);
+
+		if (!group_sane(s, g)) {
+			klog_err("EXT2-fs (%s): group %u: tables are not in the group: %u %u %u", s->sb->id, g, gd->block_bitmap, gd->inode_bitmap,
+				 gd->inode_table);
+			return KERR(EUCLEAN);
+		}
+		s->free_blocks += gd->free_blocks;
+		s->free_inodes += gd->free_inodes;
+		s->dirs += gd->used_dirs;
+		s->overhead += 2 + s->itb_per_group;
+		if (ext2_group_has_super(s, g))
+			s->overhead += 1 + s->gdt_blocks + s->es->reserved_gdt_blocks;
+	}
+	s->overhead += s->first_data_block;
+	return KERR(0);
+}
+
+/* Finds the superblock at 1 KiB unit `at`, sets the device's block size to the file system's. */
+static kerr_t read_super(struct ext2_sb *s, u32 at, bool silent, u32 *super_block)
+{
+	u32 size = MAX(1024u, s->bdev->disk->logical_block);
+	u64 byte = (u64)at << 10;
+
+	for (unsigned pass = 0;; pass++) {
+		kerr_t err = block_set_size(s->bdev, size);
+
+		if (!err)
+			err = buf_read(s->bdev, byte >> ilog2(size), &s->sbuf);
+		if (err) {
+			klog_err("EXT2-fs (%s): unable to read superblock", s->sb->id);
+			return err;
+		}
+		s->es = (struct ext2_super *)((u8 *)s->sbuf->data + ((u32)byte & (size - 1)));
+		if (s->es->magic != EXT2_MAGIC) {
+			if (!silent)
+				klog_err("EXT2-fs (%s): can't find an ext2 file system", s->sb->id);
+			return KERR(EINVAL);
+		}
+		if (s->es->log_block_size > 2 || s->es->log_frag_size != s->es->log_block_size) {
+			klog_err("EXT2-fs (%s): block size 1024 << %u (fragment << %u) is not supported", s->sb->id, s->es->log_block_size,
+				 s->es->log_frag_size);
+			return KERR(EINVAL);
+		}
+		s->block_size = 1024u << s->es->log_block_size;
+		if (s->block_size < s->bdev->disk->logical_block)
+			return bad_super(s, "blocks smaller than the disk's", s->block_size);
+		if (s->block_size == size)
+			break;
+		if (pass)
+			return bad_super(s, "block size changes while read", s->block_size);
+		size = s->block_size;
+		buf_put(s->sbuf);
+		s->sbuf = NULL;
+	}
+	s->block_bits = ilog2(s->block_size);
+	s->addr_bits = s->block_bits - 2;
+	*super_block = (u32)(byte >> s->block_bits);
+	return KERR(0);
+}
+
+/* ---------------------------------------------------------------- the superblock while mounted */
+static void super_update(struct ext2_sb *s)
+{
+	u32 free_blocks, free_inodes;
+
+	mutex_lock(&s->alloc);
+	free_blocks = s->free_blocks;
+	free_inodes = s->free_inodes;
+	s->counts_dirty = false;
+	mutex_unlock(&s->alloc);
+	buf_lock(s->sbuf);
+	s->es->free_blocks_count = free_blocks;
+	s->es->free_inodes_count = free_inodes;
+	s->es->wtime = (u32)ktime_get_real_coarse_ts().sec;
+	buf_mark_dirty(s->sbuf);
+	buf_unlock(s->sbuf);
+}
+
+void ext2_set_large_file(struct ext2_sb *s)
+{
+	if (s->es->feature_ro_compat & EXT2_RO_LARGE_FILE)
+		return;
+	buf_lock(s->sbuf);
+	s->es->feature_ro_compat |= EXT2_RO_LARGE_FILE;
+	buf_mark_dirty(s->sbuf);
+	buf_unlock(s->sbuf);
+}
+
+/* From now on we write. */
+static kerr_t begin_writing(struct ext2_sb *s)
+{
+	struct ext2_super *es = s->es;
+
+	if (!(es->state & EXT2_VALID_FS))
+		klog_warn("EXT2-fs (%s): warning: mounting unchecked fs, running e2fsck is recommended", s->sb->id);
+	else if (es->state & EXT2_ERROR_FS)
+		klog_warn("EXT2-fs (%s): warning: mounting fs with errors, running e2fsck is recommended", s->sb->id);
+	if (es->last_orphan)
+		klog_warn("EXT2-fs (%s): warning: deleted inodes await e2fsck", s->sb->id);
+	s->mount_state = es->state;
+	buf_lock(s->sbuf);
+	es->state &= (u16)~EXT2_VALID_FS;
+	es->mnt_count++;
+	es->mtime = es->wtime = (u32)ktime_get_real_coarse_ts().sec;
+	buf_mark_dirty(s->sbuf);
+	buf_unlock(s->sbuf);
+	return buf_write_sync(s->sbuf);
+}
+
+/* All is on disk; says so. */
+static kerr_t end_writing(struct ext2_sb *s)
+{
+	kerr_t err, e;
+
+	super_update(s);
+	err = buf_sync(s->bdev, true);
+	e = block_flush(s->bdev);
+	if (!err)
+		err = e;
+	buf_lock(s->sbuf);
+	s->es->state = err ? s->mount_state & (u16)~EXT2_VALID_FS : s->mount_state;
+	buf_mark_dirty(s->sbuf);
+	buf_unlock(s->sbuf);
+	e = buf_write_sync(s->sbuf);
+	if (!e)
+		e = block_flush(s->bdev);
+	return err ? err : e;
+}
+
+static kerr_t ext2_sync_fs(struct super *sb, bool wait)
+{
+	struct ext2_sb *s = EXT2_SB(sb);
+	kerr_t err;
+
+	if (ext2_read_only(sb))
+		return KERR(0);
+	if (s->counts_dirty)
+		super_update(s);
+	err = buf_sync(s->bdev, wait);
+	if (!err && wait)
+		err = block_flush(s->bdev);
+	return err;
+}
+
+static kerr_t ext2_statfs(struct super *sb, struct kstatfs *out)
+{
+	const struct ext2_sb *s = EXT2_SB(sb);
+	const struct ext2_super *es = s->es;
+	u32 overhead = s->minixdf || s->overhead > s->blocks_count ? 0 : s->overhead;
+	u64 id[2];
+
+	memcpy(id, es->uuid, sizeof(id));
+	*out = (struct kstatfs){
+		.type = EXT2_MAGIC,
+		.bsize = s->block_size,
+		.frsize = s->block_size,
+		.blocks = s->blocks_count - overhead,
+		.bfree = s->free_blocks,
+		.bavail = s->free_blocks > es->r_blocks_count ? s->free_blocks - es->r_blocks_count : 0,
+		.files = s->inodes_count,
+		.ffree = s->free_inodes,
+		.fsid = id[0] ^ id[1],
+		.namelen = NAME_MAX,
+	};
+	return KERR(0);
+}
+
+static kerr_t ext2_remount(struct super *sb, unsigned *ms_flags, const char *data)
+{
+	struct ext2_sb *s = EXT2_SB(sb);
+	struct options o = { .errors = s->errors,
+			     .resuid = s->resuid,
+			     .resgid = s->resgid,
+			     .grpid = s->grpid,
+			     .minixdf = s->minixdf,
+			     .noreserve = s->noreserve };
+	bool was_ro = ext2_read_only(sb), want_ro = *ms_flags & MS_RDONLY;
+	kerr_t err = options_parse(sb, data, &o);
+
+	if (err)
+		return err;
+	if (was_ro && !want_ro) {
+		if (s->no_write_features) {
+			klog_err("EXT2-fs (%s): cannot remount for writing: unsupported features (0x%x)", sb->id,
+				 s->es->feature_ro_compat & ~EXT2_RO_SUPP);
+			return KERR(EROFS);
+		}
+		if (block_read_only(s->bdev))
+			return KERR(EROFS);
+		err = begin_writing(s);
+	} else if (!was_ro && want_ro) {
+		err = end_writing(s);
+	}
+	if (!err)
+		options_use(s, &o);
+	return err;
+}
+
+/* ---------------------------------------------------------------- mount, unmount */
+static void state_free(struct ext2_sb *s)
+{
+	for (u32 i = 0; s->gdt && i < s->gdt_blocks; i++)
+		buf_put(s->gdt[i]);
+	buf_put(s->sbuf);
+	kfree(s->gdt);
+	kfree(s->group_flags);
+	kfree(s->debts);
+	kfree(s);
+}
+
+static void ext2_put_super(struct super *sb)
+{
+	struct ext2_sb *s = EXT2_SB(sb);
+	struct block_device *bdev = s->bdev;
+
+	if (!ext2_read_only(sb)) {
+		kerr_t err = end_writing(s);
+
+		if (err)
+			klog_err("EXT2-fs (%s): error %d while unmounting", sb->id, kerr_code(err));
+	}
+	/* Read-only after an error: what changed before that still goes to the disk. */
+	if (buf_sync(bdev, true))
+		klog_err("EXT2-fs (%s): lost writes of metadata", sb->id);
+	sb->priv = NULL;
+	state_free(s);
+	/* File contents went past the buffer cache: what it holds of them may be stale. */
+	(void)buf_invalidate(bdev);
+}
+
+static struct inode *ext2_alloc_inode(struct super *sb)
+{
+	struct ext2_inode *ei = kmem_cache_alloc(kernel()->fs.ext2.inodes, (enum gfp)(GFP_NOFS | GFP_ZERO));
+
+	(void)sb;
+	if (!ei)
+		return NULL;
+	rwsem_init(&ei->tree, RANK_FS_ALLOC, "ext2_inode.tree");
+	list_init(&ei->window_node);
+	return &ei->vfs;
+}
+
+static void ext2_free_inode(struct inode *inode)
+{
+	kmem_cache_free(kernel()->fs.ext2.inodes, EXT2_I(inode));
+}
+
+static const struct super_ops ext2_super_ops = {
+	.alloc_inode = ext2_alloc_inode,
+	.free_inode = ext2_free_inode,
+	.write_inode = ext2_write_inode,
+	.evict_inode = ext2_evict_inode,
+	.put_super = ext2_put_super,
+	.sync_fs = ext2_sync_fs,
+	.statfs = ext2_statfs,
+	.remount = ext2_remount,
+	.show_options = ext2_show_options,
+};
+
+static void set_limits(struct super *sb, struct ext2_sb *s)
+{
+	const struct ext2_super *es = s->es;
+	u32 room = s->inode_size - EXT2_OLD_INODE, want = MAX(es->min_extra_isize, es->want_extra_isize);
+
+	s->want_extra = 0;
+	if (room)
+		s->want_extra = want >= 4 && want <= room && !(want & 3) ? want : MIN(room, 32u);
+	sb->blocksize = s->block_size;
+	sb->magic = EXT2_MAGIC;
+	sb->max_bytes = (loff_t)(es->rev_level ? ext2_max_size(s) : (u64)S32_MAX); /* revision 0 has nowhere to say "large files" */
+	sb->time_min = -(s64)S32_MAX - 1;
+	if (s->want_extra >= 24) { /* up to crtime_extra */
+		sb->time_gran = 1;
+		sb->time_max = (3LL << 32) + S32_MAX;
+	} else {
+		sb->time_gran = (u32)NSEC_PER_SEC;
+		sb->time_max = S32_MAX;
+	}
+}
+
+/* The root inode is out of the cache again: nothing of a failed mount stays. */
+static void forget_root(struct super *sb)
+{
+	struct inode *inode = inode_find(sb, EXT2_ROOT_INO);
+
+	if (!inode)
+		return;
+	EXT2_I(inode)->valid = false;
+	inode->nlink = 0;
+	inode_put(inode);
+}
+
+static kerr_t make_root(struct super *sb)
+{
+	struct inode *inode;
+	kerr_t err = ext2_iget(sb, EXT2_ROOT_INO, &inode);
+
+	if (err) {
+		klog_err("EXT2-fs (%s): cannot read the root directory: error %d", sb->id, kerr_code(err));
+		return kerr_code(err) == -ESTALE ? KERR(EUCLEAN) : err;
+	}
+	if (!S_ISDIR(inode->mode) || !inode->blocks || !inode->size) {
+		klog_err("EXT2-fs (%s): the root is no directory; run e2fsck", sb->id);
+		inode_put(inode);
+		err = KERR(EUCLEAN);
+	} else {
+		err = dentry_make_root(inode, &sb->root);
+	}
+	if (err)
+		forget_root(sb);
+	return err;
+}
+
+static kerr_t load(struct super *sb, struct ext2_sb *s, struct options *o, bool silent)
+{
+	u32 super_block;
+	kerr_t err = read_super(s, o->sb ? o->sb : 1, silent, &super_block);
+
+	if (err)
+		return err;
+	options_from_disk(s->es, o);
+	options_use(s, o);
+	err = check_features(s, sb->flags & MS_RDONLY);
+	if (!err)
+		err = check_inode_geometry(s);
+	if (!err)
+		err = check_group_geometry(s);
+	if (!err)
+		err = read_groups(s, super_block);
+	return err;
+}
+
+static kerr_t ext2_fill_super(struct super *sb, const char *data, bool silent)
+{
+	struct ext2_sb *s = kzalloc(sizeof(*s), GFP_KERNEL);
+	struct options o = { 0 };
+	kerr_t err;
+
+	if (!s)
+		return KERR(ENOMEM);
+	s->sb = sb;
+	s->bdev = sb->bdev;
+	mutex_init(&s->alloc, RANK_FS_ALLOC, "ext2_sb.alloc");
+	list_init(&s->windows);
+	sb->priv = s;
+	sb->ops = &ext2_super_ops;
+	err = options_parse(sb, data, &o);
+	if (!err) {
+		s->sb_option = o.sb;
+		err = load(sb, s, &o, silent);
+	}
+	if (err)
+		goto fail;
+	s->mount_state = s->es->state;
+	set_limits(sb, s);
+	if (s->no_write_features)
+		sb->flags |= MS_RDONLY;
+	if (!(sb->flags & MS_RDONLY) && block_read_only(s->bdev)) {
+		err = KERR(EROFS);
+		goto fail;
+	}
+	err = make_root(sb);
+	if (err)
+		goto fail;
+	if (!(sb->flags & MS_RDONLY)) {
+		err = begin_writing(s);
+		if (err) { /* the disk takes no writes: better to know now, and go on reading */
+			klog_err("EXT2-fs (%s): cannot write the superblock: error %d, mounted read-only", sb->id, kerr_code(err));
+			sb->flags |= MS_RDONLY;
+		}
+	}
+	klog_info("EXT2-fs (%s): mounted%s, %u blocks of %u bytes, %u groups", sb->id, sb->flags & MS_RDONLY ? " read-only" : "", s->blocks_count,
+		  s->block_size, s->groups);
+	return KERR(0);
+
+fail:
+	sb->priv = NULL;
+	sb->ops = NULL;
+	state_free(s);
+	return err;
+}
+
+static const struct fs_type ext2_type = {
+	.name = "ext2",
+	.flags = FS_REQUIRES_DEV,
+	.fill_super = ext2_fill_super,
+};
+
+kerr_t ext2_init(void)
+{
+	kerr_t err = kmem_cache_create(&kernel()->fs.ext2.inodes, "ext2_inode", sizeof(struct ext2_inode), sizeof(u64));
+
+	return err ? err : fs_register(&ext2_type);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * procfs: private contract (proc(5)). A node is either from a static tree (struct pnode) or stands for a process or one of its things. An inode's key is
+ * (node, pid, number): nothing of a process is kept between calls, each looks it up again, so a dead process leaves nothing behind.
+ */
+#pragma once
+
+#include <maestro/proc.h>
+#include <maestro/vfs.h>
+
+struct pctx { /* what a show function is about */
+	struct task *task; /* referenced; NULL outside /proc/PID */
+	struct proc *proc; /* its process */
+	int number;	   /* fd for fdinfo */
+	char *arg;	   /* text written, for write functions */
+};
+struct pnode {
+	const char *name;
+	mode_t mode;
+	/* Exactly one of these, by mode: */
+	void (*show)(struct seq_buf *s, struct pctx *c);	    /* regular: its text */
+	kerr_t (*follow)(struct pctx *c, struct path *out);	    /* link to an object; with readlink through path_text */
+	kerr_t (*target)(struct pctx *c, char *buf);		    /* link by text */
+	const struct pnode *children;				    /* directory: ends with a NULL name */
+	const struct file_ops *fops;				    /* special file */
+	/* Takes what was written (c->arg, NUL-terminated); NULL: read-only. */
+	kerr_t (*write)(struct seq_buf *unused, struct pctx *c);
+	u32 flags;
+};
+enum { PN_PTRACE = 1 /* only who may trace it */, PN_LIST_FDS = 2, PN_LIST_FDINFO = 4, PN_LIST_TASKS = 8, PN_THREAD = 16 /* thread, not process */ };
+
+struct proc_inode {
+	const struct pnode *node;
+	pid_t pid;	 /* 0: not of a process */
+	ktime_t start;	 /* of that task, against reuse of the number */
+	int number;	 /* fd; -1 none */
+	struct inode vfs;
+};
+static inline struct proc_inode *proc_i(struct inode *i)
+{
+	return container_of(i, struct proc_inode, vfs);
+}
+
+extern const struct pnode proc_root_nodes[], proc_pid_nodes[], proc_task_nodes[], proc_sys_nodes[];
+extern const struct file_ops proc_text_fops, proc_mem_fops, proc_mounts_fops, proc_kmsg_fops;
+
+/* Fills a super with a tree of nodes; sysfs uses it too. */
+kerr_t pnode_fill_super(struct super *sb, const struct pnode *top, u64 magic) __must_check;
+/* The task behind the inode, referenced (c->task, c->proc filled); KERR(ESRCH) if it is gone. */
+kerr_t proc_ctx_get(struct inode *inode, struct pctx *c) __must_check;
+void proc_ctx_put(struct pctx *c);
+/* May current look into t (ptrace's read check)? */
+bool proc_may_look(struct task *t);
+/* An address space to look at, with a reference for users (mm_put_user), or NULL: kernel thread or exiting. */
+struct mm *proc_task_mm(struct task *t);
+/* File number n of t, referenced, or NULL. */
+struct file *proc_task_file(struct task *t, int n);
+/* The first open number >= n of t, or -1. */
+int proc_task_next_fd(struct task *t, int n);
+char proc_state_letter(const struct task *t);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* /proc/sys: what sysctl(8), glibc, procps and shells read or set (proc(5)). A value that Maestro does not use is not listed. */
+#include <maestro/init.h>
+#include <maestro/kernel.h>
+#include <maestro/lib.h>
+#include <maestro/version.h>
+#include <maestro/pagecache.h>
+#include <maestro/printk.h>
+
+#include "proc_fs.h"
+
+/* --- a u32 of mm_state, by offset --- */
+static kerr_t parse_u32(const char *text, u32 *out)
+{
+	const char *p = text;
+	u64 v;
+	kerr_t err;
+
+	while (*p == ' ' || *p == '\t')
+		p++;
+	err = kstrtou64(&p, 10, &v);
+	if (err)
+		return err;
+	while (*p == ' ' || *p == '\t' || *p == '\n')
+		p++;
+	if (*p || v > U32_MAX)
+		return KERR(EINVAL);
+	*out = (u32)v;
+	return 0;
+}
+
+#define MM_WORD(field, max)                                                         \
+	static void show_##field(struct seq_buf *s, struct pctx *c)                     \
+	{                                                                               \
+		(void)c;                                                                    \
+		seq_printf(s, "%u\n", load_relaxed(&kernel()->mm.field));                   \
+	}                                                                               \
+	static kerr_t write_##field(struct seq_buf *unused, struct pctx *c)             \
+	{                                                                               \
+		u32 v;                                                                      \
+		kerr_t err = parse_u32(c->arg, &v);                                         \
+                                                                                    \
+		(void)unused;                                                               \
+		if (err || v > (max))                                                       \
+			return KERR(EINVAL);                                                    \
+		store_relaxed(&kernel()->mm.field, v);                                      \
+		return 0;                                                                   \
+	}
+MM_WORD(overcommit_memory, 2)
+MM_WORD(overcommit_ratio, U32_MAX)
+MM_WORD(dirty_ratio, 100)
+MM_WORD(dirty_background_ratio, 100)
+MM_WORD(dirty_writeback_centisecs, U32_MAX)
+MM_WORD(dirty_expire_centisecs, U32_MAX)
+MM_WORD(max_map_count, U32_MAX)
+MM_WORD(mmap_min_addr, 0x10000000)
+MM_WORD(swappiness, 200)
+MM_WORD(panic_on_oom, 2)
+MM_WORD(randomize_va_space, 2)
+#define MM_NODE(field) {.name = #field, .mode = S_IFREG | 0644, .show = show_##field, .write = write_##field}
+
+static kerr_t write_drop_caches(struct seq_buf *unused, struct pctx *c)
+{
+	u32 what;
+	kerr_t err = parse_u32(c->arg, &what);
+
+	(void)unused;
+	if (err || what < 1 || what > 4)
+		return KERR(EINVAL);
+	drop_caches(what & 3);
+	return 0;
+}
+
+/* --- names --- */
+static void show_name(struct seq_buf *s, const char *src)
+{
+	char text[UTS_LEN + 1];
+
+	spin_lock(&kernel()->proc.uts_lock);
+	strlcpy(text, src, sizeof(text));
+	spin_unlock(&kernel()->proc.uts_lock);
+	seq_printf(s, "%s\n", text);
+}
+
+static kerr_t set_name(char *dst, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len && text[len - 1] == '\n')
+		len--;
+	if (len > UTS_LEN)
+		return KERR(EINVAL);
+	spin_lock(&kernel()->proc.uts_lock);
+	memcpy(dst, text, len);
+	dst[len] = '\0';
+	spin_unlock(&kernel()->proc.uts_lock);
+	return 0;
+}
+
+static void show_hostname(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	show_name(s, kernel()->proc.nodename);
+}
+
+static kerr_t write_hostname(struct seq_buf *unused, struct pctx *c)
+{
+	(void)unused;
+	return set_name(kernel()->proc.nodename, c->arg);
+}
+
+static void show_domainname(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	show_name(s, kernel()->proc.domainname);
+}
+
+static kerr_t write_domainname(struct seq_buf *unused, struct pctx *c)
+{
+	(void)unused;
+	return set_name(kernel()->proc.domainname, c->arg);
+}
+
+/* --- constants --- */
+#define TEXT(fn, ...)                                        \
+	static void fn(struct seq_buf *s, struct pctx *c)        \
+	{                                                        \
+		(void)c;                                             \
+		seq_printf(s, __VA_ARGS__);                          \
+	}
+TEXT(show_ostype, "Linux\n")
+TEXT(show_osrelease, "%s\n", UTS_RELEASE)
+TEXT(show_osversion, "%s\n", UTS_VERSION)
+TEXT(show_pid_max, "%u\n", (unsigned)PID_MAX)
+TEXT(show_threads_max, "%u\n", (unsigned)PID_MAX)
+TEXT(show_ngroups_max, "65536\n")
+TEXT(show_cap_last_cap, "%d\n", CAP_COUNT - 1)
+TEXT(show_overflow_id, "65534\n")
+TEXT(show_core_pattern, "core\n")
+TEXT(show_printk, "%d\t4\t1\t7\n", boot_params()->loglevel)
+TEXT(show_panic, "%d\n", boot_params()->panic_timeout)
+TEXT(show_file_max, "%llu\n", (unsigned long long)S64_MAX)
+TEXT(show_nr_open, "1048576\n")
+TEXT(show_file_nr, "%d\t0\t%llu\n", atomic_read(&kernel()->vfs.nfiles), (unsigned long long)S64_MAX)
+TEXT(show_inode_nr, "%lu\t%lu\n", (unsigned long)kernel()->vfs.ninodes, (unsigned long)kernel()->vfs.niunused)
+TEXT(show_dentry_state, "%lu\t%lu\t45\t0\t0\t0\n", (unsigned long)kernel()->vfs.ndentries, (unsigned long)kernel()->vfs.nunused)
+TEXT(show_pipe_max, "1048576\n")
+TEXT(show_poolsize, "256\n")
+TEXT(show_entropy, "256\n")
+
+static void put_uuid(struct seq_buf *s, u8 u[16])
+{
+	u[6] = (u8)((u[6] & 0x0f) | 0x40); /* RFC 4122 version 4 */
+	u[8] = (u8)((u[8] & 0x3f) | 0x80);
+	for (int i = 0; i < 16; i++)
+		seq_printf(s, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", u[i]);
+	seq_puts(s, "\n");
+}
+
+static void show_uuid(struct seq_buf *s, struct pctx *c)
+{
+	u8 u[16];
+
+	(void)c;
+	random_bytes(u, sizeof(u));
+	put_uuid(s, u);
+}
+
+/* The same for one boot: made from the moment it began and what the generator gave first. */
+static void show_boot_id(struct seq_buf *s, struct pctx *c)
+{
+	u8 u[16];
+
+	(void)c;
+	memcpy(u, kernel()->dev.boot_id, sizeof(u));
+	put_uuid(s, u);
+}
+
+static const struct pnode random_nodes[] = {
+	{.name = "boot_id", .mode = S_IFREG | 0444, .show = show_boot_id},
+	{.name = "entropy_avail", .mode = S_IFREG | 0444, .show = show_entropy},
+	{.name = "poolsize", .mode = S_IFREG | 0444, .show = show_poolsize},
+	{.name = "uuid", .mode = S_IFREG | 0444, .show = show_uuid},
+	{.name = NULL},
+};
+static const struct pnode kernel_nodes[] = {
+	{.name = "cap_last_cap", .mode = S_IFREG | 0444, .show = show_cap_last_cap},
+	{.name = "core_pattern", .mode = S_IFREG | 0444, .show = show_core_pattern},
+	{.name = "domainname", .mode = S_IFREG | 0644, .show = show_domainname, .write = write_domainname},
+	{.name = "hostname", .mode = S_IFREG | 0644, .show = show_hostname, .write = write_hostname},
+	{.name = "ngroups_max", .mode = S_IFREG | 0444, .show = show_ngroups_max},
+	{.name = "osrelease", .mode = S_IFREG | 0444, .show = show_osrelease},
+	{.name = "ostype", .mode = S_IFREG | 0444, .show = show_ostype},
+	{.name = "overflowgid", .mode = S_IFREG | 0444, .show = show_overflow_id},
+	{.name = "overflowuid", .mode = S_IFREG | 0444, .show = show_overflow_id},
+	{.name = "panic", .mode = S_IFREG | 0444, .show = show_panic},
+	{.name = "pid_max", .mode = S_IFREG | 0444, .show = show_pid_max},
+	{.name = "printk", .mode = S_IFREG | 0444, .show = show_printk},
+	{.name = "random", .mode = S_IFDIR | 0555, .children = random_nodes},
+	MM_NODE(randomize_va_space),
+	{.name = "threads-max", .mode = S_IFREG | 0444, .show = show_threads_max},
+	{.name = "version", .mode = S_IFREG | 0444, .show = show_osversion},
+	{.name = NULL},
+};
+static const struct pnode vm_nodes[] = {
+	MM_NODE(dirty_background_ratio),
+	MM_NODE(dirty_expire_centisecs),
+	MM_NODE(dirty_ratio),
+	MM_NODE(dirty_writeback_centisecs),
+	{.name = "drop_caches", .mode = S_IFREG | 0200, .write = write_drop_caches},
+	MM_NODE(max_map_count),
+	MM_NODE(mmap_min_addr),
+	MM_NODE(overcommit_memory),
+	MM_NODE(overcommit_ratio),
+	MM_NODE(panic_on_oom),
+	MM_NODE(swappiness),
+	{.name = NULL},
+};
+static const struct pnode fs_nodes[] = {
+	{.name = "dentry-state", .mode = S_IFREG | 0444, .show = show_dentry_state},
+	{.name = "file-max", .mode = S_IFREG | 0444, .show = show_file_max},
+	{.name = "file-nr", .mode = S_IFREG | 0444, .show = show_file_nr},
+	{.name = "inode-nr", .mode = S_IFREG | 0444, .show = show_inode_nr},
+	{.name = "nr_open", .mode = S_IFREG | 0444, .show = show_nr_open},
+	{.name = "pipe-max-size", .mode = S_IFREG | 0444, .show = show_pipe_max},
+	{.name = NULL},
+};
+const struct pnode proc_sys_nodes[] = {
+	{.name = "fs", .mode = S_IFDIR | 0555, .children = fs_nodes},
+	{.name = "kernel", .mode = S_IFDIR | 0555, .children = kernel_nodes},
+	{.name = "vm", .mode = S_IFDIR | 0555, .children = vm_nodes},
+	{.name = NULL},
+};

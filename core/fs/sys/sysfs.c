@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sysfs: the few files that user space looks for at once (consoles, CPUs, power states), as a tree of nodes like procfs's. Devices do not
+ * appear here yet.
+ */
+#include <hal/cpu.h>
+#include <maestro/fs.h>
+#include <maestro/tty.h>
+
+#include "../proc/proc_fs.h"
+
+#define SYSFS_MAGIC 0x62656572
+
+static void show_active_consoles(struct seq_buf *s, struct pctx *c)
+{
+	char names[128];
+	size_t n = tty_console_names(names, sizeof(names));
+
+	(void)c;
+	while (n && (names[n - 1] == '\n' || names[n - 1] == ' ' || !names[n - 1]))
+		n--;
+	seq_write(s, names, n);
+	seq_puts(s, "\n");
+}
+
+static void show_cpu_range(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	if (hal_cpu_count() > 1)
+		seq_printf(s, "0-%u\n", hal_cpu_count() - 1);
+	else
+		seq_puts(s, "0\n");
+}
+
+static const struct pnode console_nodes[] = {{.name = "active", .mode = S_IFREG | 0444, .show = show_active_consoles}, {.name = NULL}};
+static const struct pnode tty_nodes[] = {{.name = "console", .mode = S_IFDIR | 0755, .children = console_nodes}, {.name = NULL}};
+static const struct pnode class_nodes[] = {{.name = "tty", .mode = S_IFDIR | 0755, .children = tty_nodes}, {.name = NULL}};
+static const struct pnode empty_nodes[] = {{.name = NULL}};
+static const struct pnode cpu_nodes[] = {
+	{.name = "cpu0", .mode = S_IFDIR | 0755, .children = empty_nodes},
+	{.name = "online", .mode = S_IFREG | 0444, .show = show_cpu_range},
+	{.name = "possible", .mode = S_IFREG | 0444, .show = show_cpu_range},
+	{.name = "present", .mode = S_IFREG | 0444, .show = show_cpu_range},
+	{.name = NULL},
+};
+static const struct pnode system_nodes[] = {{.name = "cpu", .mode = S_IFDIR | 0755, .children = cpu_nodes}, {.name = NULL}};
+static const struct pnode devices_nodes[] = {{.name = "system", .mode = S_IFDIR | 0755, .children = system_nodes}, {.name = NULL}};
+static const struct pnode root_nodes[] = {
+	{.name = "block", .mode = S_IFDIR | 0755, .children = empty_nodes},
+	{.name = "bus", .mode = S_IFDIR | 0755, .children = empty_nodes},
+	{.name = "class", .mode = S_IFDIR | 0755, .children = class_nodes},
+	{.name = "dev", .mode = S_IFDIR | 0755, .children = empty_nodes},
+	{.name = "devices", .mode = S_IFDIR | 0755, .children = devices_nodes},
+	{.name = "fs", .mode = S_IFDIR | 0755, .children = empty_nodes},
+	{.name = "kernel", .mode = S_IFDIR | 0755, .children = empty_nodes},
+	{.name = NULL},
+};
+static const struct pnode root_node = {.name = "/", .mode = S_IFDIR | 0555, .children = root_nodes};
+
+static kerr_t sysfs_fill_super(struct super *sb, const char *data, bool silent)
+{
+	(void)data;
+	(void)silent;
+	return pnode_fill_super(sb, &root_node, SYSFS_MAGIC);
+}
+
+static const struct fs_type sysfs_type = {.name = "sysfs", .flags = FS_SINGLE | FS_NODEV_LISTED, .fill_super = sysfs_fill_super};
+
+kerr_t sysfs_init(void)
+{
+	return fs_register(&sysfs_type);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Extended attributes of tmpfs: the trusted. and security. classes, in a list (xattr(7)). Locking: the inode's rwsem, taken by the VFS. */
+#include <maestro/lib.h>
+
+#include "tmpfs.h"
+
+#define XATTR_CREATE 1
+#define XATTR_REPLACE 2
+
+static bool name_is_supported(const char *name)
+{
+	return !strncmp(name, "trusted.", 8) || !strncmp(name, "security.", 9);
+}
+
+static struct tmpfs_xattr *find(struct inode *inode, const char *name)
+{
+	struct tmpfs_xattr *x;
+
+	list_for_each(x, &tmpfs_i(inode)->xattrs, node)
+		if (!strcmp(x->name, name))
+			return x;
+	return NULL;
+}
+
+static void drop(struct tmpfs_xattr *x)
+{
+	list_del(&x->node);
+	kfree(x->name);
+	kfree(x);
+}
+
+ssize_t tmpfs_getxattr(struct inode *inode, const char *name, void *buf, size_t size)
+{
+	struct tmpfs_xattr *x;
+
+	if (!name_is_supported(name))
+		return -EOPNOTSUPP;
+	x = find(inode, name);
+	if (!x)
+		return -ENODATA;
+	if (size) {
+		if (size < x->size)
+			return -ERANGE;
+		memcpy(buf, x->value, x->size);
+	}
+	return (ssize_t)x->size;
+}
+
+kerr_t tmpfs_setxattr(struct inode *inode, const char *name, const void *val, size_t size, int flags)
+{
+	struct tmpfs_xattr *old, *x;
+
+	if (!name_is_supported(name))
+		return KERR(EOPNOTSUPP);
+	old = find(inode, name);
+	if (old && (flags & XATTR_CREATE))
+		return KERR(EEXIST);
+	if (!old && (!val || (flags & XATTR_REPLACE)))
+		return KERR(ENODATA);
+	if (val) {
+		x = kmalloc(sizeof(*x) + size, GFP_KERNEL);
+		if (!x)
+			return KERR(ENOMEM);
+		x->size = size;
+		x->name = kstrdup(name, GFP_KERNEL);
+		if (!x->name) {
+			kfree(x);
+			return KERR(ENOMEM);
+		}
+		memcpy(x->value, val, size);
+		list_add_tail(&tmpfs_i(inode)->xattrs, &x->node);
+	}
+	if (old)
+		drop(old);
+	inode_touch(inode, ATTR_CTIME);
+	return 0;
+}
+
+ssize_t tmpfs_listxattr(struct inode *inode, char *buf, size_t size)
+{
+	struct tmpfs_xattr *x;
+	size_t total = 0;
+
+	list_for_each(x, &tmpfs_i(inode)->xattrs, node) {
+		size_t len = strlen(x->name) + 1;
+
+		if (!strncmp(x->name, "trusted.", 8) && !capable(CAP_SYS_ADMIN))
+			continue;
+		if (size) {
+			if (total + len > size)
+				return -ERANGE;
+			memcpy(buf + total, x->name, len);
+		}
+		total += len;
+	}
+	return (ssize_t)total;
+}
+
+void tmpfs_xattr_free(struct inode *inode)
+{
+	struct list *head = &tmpfs_i(inode)->xattrs;
+
+	while (!list_empty(head))
+		drop(list_first(head, struct tmpfs_xattr, node));
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* futex(2). */
+#pragma once
+#include <maestro/types.h>
+#include <maestro/errno.h>
+struct task;
+long do_futex(u64 uaddr, int op, u32 val, ktime_t deadline, bool has_timeout, u64 uaddr2, u32 val2, u32 val3);
+void futex_exit_robust(struct task *t); /* walks the robust list at exit, clears child tid and wakes */
+long futex_wake_addr(u64 uaddr, unsigned n, bool shared);
+kerr_t futex_init(void) __must_check;

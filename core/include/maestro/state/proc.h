@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of the proc room in struct kernel: the process tree, credentials, signals, futexes. */
+#pragma once
+
+#include <maestro/list.h>
+#include <maestro/lock.h>
+#include <maestro/types.h>
+
+#define PID_MAX 32768
+#define PID_HASH_SIZE 512u
+#define PID_HASH_BITS 9
+#define FUTEX_HASH_SIZE 256u
+#define FUTEX_HASH_BITS 8
+#define UTS_LEN 64
+
+struct proc;
+struct cred;
+struct kmem_cache;
+struct futex_bucket {
+	struct spinlock lock; /* RANK_FUTEX */
+	struct list waiters;  /* [lock] */
+};
+struct proc_state {
+	/* [c] */
+	struct kmem_cache *task_cache, *proc_cache, *pid_cache, *sighand_cache, *cred_cache, *sigqueue_cache;
+	const struct cred *root_cred;
+	struct mm *host_mm; /* hosted: the one space of all callers' threads; [attach] made by the first */
+	/* [tree_lock] RANK_TASKLIST, irqsave */
+	struct spinlock tree_lock;
+	struct list procs;
+	struct hlist pid_hash[PID_HASH_SIZE];
+	unsigned long pid_map[PID_MAX / (8 * sizeof(long))];
+	pid_t last_pid;
+	unsigned nr_procs, nr_threads;
+	u64 forks;	   /* since boot, for /proc/stat */
+	struct proc *init; /* pid 1, or NULL */
+	/* [user_lock] RANK_LEAF */
+	struct spinlock user_lock;
+	struct list users;
+	/* [uts_lock] RANK_LEAF */
+	struct spinlock uts_lock;
+	char nodename[UTS_LEN + 1], domainname[UTS_LEN + 1];
+	bool ctrl_alt_del_reboots; /* [a] reboot(2): the keys restart at once; else init gets SIGINT */
+	struct futex_bucket futex[FUTEX_HASH_SIZE];
+};

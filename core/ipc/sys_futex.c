@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* futex(2), set_robust_list(2), get_robust_list(2): arguments and clocks; the work is in futex.c. */
+#if __has_include(<gen/sys_proto.h>)
+#include <gen/sys_proto.h>
+#endif
+#include <hal/time.h>
+#include <maestro/futex.h>
+#include <maestro/kernel.h>
+#include <maestro/proc.h>
+#include <maestro/time_user.h>
+
+#define FUTEX_WAIT 0
+#define FUTEX_WAIT_BITSET 9
+#define FUTEX_CMD_MASK (~(128 | 256))
+#define FUTEX_CLOCK_REALTIME 256
+
+static long futex(u64 uaddr, int op, u32 val, unsigned long timeout, u64 uaddr2, u32 val3, bool time64)
+{
+	int cmd = op & FUTEX_CMD_MASK;
+	ktime_t deadline = S64_MAX;
+	const void __user *p = (const void __user *)timeout;
+	struct timespec64 ts;
+	kerr_t err = KERR(0);
+
+	/* Only the waiting commands have a timeout there; for others it is a number. */
+	if (cmd != FUTEX_WAIT && cmd != FUTEX_WAIT_BITSET)
+		return do_futex(uaddr, op, val, 0, false, uaddr2, (u32)timeout, val3);
+	if (cmd == FUTEX_WAIT) {
+		err = get_timeout(&deadline, p, time64);
+	} else if (timeout) {
+		err = time64 ? get_timespec64(&ts, p) : get_timespec(&ts, p);
+		if (!err && !timespec_valid(ts))
+			err = KERR(EINVAL);
+		if (!err)
+			deadline = timespec_to_ns(ts);
+		if (!err && (op & FUTEX_CLOCK_REALTIME) && deadline != S64_MAX)
+			deadline -= ktime_get_real() - hal_time_ns();
+	}
+	if (err)
+		return kerr_code(err);
+	return do_futex(uaddr, op, val, deadline, timeout != 0, uaddr2, 0, val3);
+}
+
+long sys_futex(void __user *uaddr, int op, u32 val, unsigned long timeout, void __user *uaddr2, u32 val3)
+{
+	return futex((uaddr_t)uaddr, op, val, timeout, (uaddr_t)uaddr2, val3, false);
+}
+
+long sys_futex_time64(void __user *uaddr, int op, u32 val, unsigned long timeout, void __user *uaddr2, u32 val3)
+{
+	return futex((uaddr_t)uaddr, op, val, timeout, (uaddr_t)uaddr2, val3, true);
+}
+
+long sys_set_robust_list(const void __user *head, size_t len)
+{
+	if (len != 3 * sizeof(long))
+		return -EINVAL;
+	hal_current()->robust_list_head = (uaddr_t)head;
+	return 0;
+}
+
+long sys_get_robust_list(int pid, void __user *head, void __user *len)
+{
+	struct task *t = pid ? task_find(pid) : task_get(hal_current());
+	unsigned long val;
+	bool mine;
+
+	if (!t)
+		return -ESRCH;
+	mine = t->proc == hal_current()->proc;
+	val = (unsigned long)t->robust_list_head;
+	if (!mine && (t->cred->uid != current_cred()->euid) && !capable(CAP_SYS_PTRACE)) {
+		task_put(t);
+		return -EPERM;
+	}
+	task_put(t);
+	if (put_user((size_t)(3 * sizeof(long)), (size_t __user *)len) || put_user(val, (unsigned long __user *)head))
+		return -EFAULT;
+	return 0;
+}

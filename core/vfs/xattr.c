@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Extended attributes: who may touch which name space. Follows xattr(7). Locking: the inode's rwsem for writing in setxattr. */
+#include "vfs_priv.h"
+
+static bool has_prefix(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
+
+static kerr_t xattr_permission(struct inode *inode, const char *name, unsigned mask)
+{
+	if ((mask & MAY_WRITE) && (inode->flags & (INODE_IMMUTABLE | INODE_APPEND)))
+		return KERR(EPERM);
+	if (has_prefix(name, "security.")) /* the attribute's own rules; without a module: privilege to change it */
+		return mask & MAY_WRITE && !capable(CAP_SYS_ADMIN) ? KERR(EPERM) : KERR(0);
+	if (has_prefix(name, "system."))
+		return mask & MAY_WRITE && !inode_owner_or_capable(inode) ? KERR(EPERM) : KERR(0);
+	if (has_prefix(name, "trusted.")) {
+		if (capable(CAP_SYS_ADMIN))
+			return 0;
+		return mask & MAY_WRITE ? KERR(EPERM) : KERR(ENODATA);
+	}
+	if (has_prefix(name, "user.")) {
+		if (!S_ISREG(inode->mode) && !S_ISDIR(inode->mode))
+			return mask & MAY_WRITE ? KERR(EPERM) : KERR(ENODATA);
+		if (S_ISDIR(inode->mode) && (inode->mode & S_ISVTX) && (mask & MAY_WRITE) && !inode_owner_or_capable(inode))
+			return KERR(EPERM);
+	}
+	return inode_permission(inode, mask);
+}
+
+ssize_t vfs_getxattr(const struct path *p, const char *name, void *buf, size_t size)
+{
+	struct inode *inode = p->dentry->inode;
+	kerr_t err = xattr_permission(inode, name, MAY_READ);
+
+	if (err)
+		return kerr_code(err);
+	if (!inode->ops || !inode->ops->getxattr)
+		return -EOPNOTSUPP;
+	return inode->ops->getxattr(inode, name, buf, size);
+}
+
+kerr_t vfs_setxattr(const struct path *p, const char *name, const void *val, size_t size, int flags)
+{
+	struct inode *inode = p->dentry->inode;
+	kerr_t err = mount_want_write(p->mnt);
+
+	if (err)
+		return err;
+	rwsem_write_lock(&inode->rwsem);
+	err = xattr_permission(inode, name, MAY_WRITE);
+	if (!err && (inode->sb->flags & MS_RDONLY))
+		err = KERR(EROFS);
+	if (!err)
+		err = inode->ops && inode->ops->setxattr ? inode->ops->setxattr(inode, name, val, size, flags) : KERR(EOPNOTSUPP);
+	rwsem_write_unlock(&inode->rwsem);
+	mount_drop_write(p->mnt);
+	return err;
+}
+
+ssize_t vfs_listxattr(const struct path *p, char *buf, size_t size)
+{
+	struct inode *inode = p->dentry->inode;
+
+	if (!inode->ops || !inode->ops->listxattr)
+		return 0;
+	return inode->ops->listxattr(inode, buf, size);
+}

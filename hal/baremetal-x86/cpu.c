@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* What the processor can do (Intel SDM vol. 2, CPUID), the text of /proc/cpuinfo, and idling. One CPU is started so far. */
+#include <hal/cpu.h>
+#include <hal/platform.h>
+#include <maestro/lib.h>
+#include <x86/x86.h>
+
+u32 x86_hwcap;
+bool x86_has_nx, x86_has_erms, x86_has_rdrand, x86_has_tsc_deadline, x86_has_sysenter, x86_has_apic;
+char x86_vendor[13];
+static u32 feature_ecx, ext_edx, ext_ecx, feature_7b, signature, ebx1;
+static char brand[49];
+extern u32 x86_tsc_khz;
+
+static void read_brand(u32 max_ext)
+{
+	u32 *text = (u32 *)(void *)brand;
+
+	if (max_ext < 0x80000004)
+		return;
+	for (u32 i = 0; i < 3; i++) {
+		struct x86_cpuid c = x86_cpuid(0x80000002 + i, 0);
+
+		*text++ = c.a;
+		*text++ = c.b;
+		*text++ = c.c;
+		*text++ = c.d;
+	}
+}
+
+void x86_cpu_init(void)
+{
+	struct x86_cpuid c = x86_cpuid(0, 0);
+	u32 max = c.a, max_ext, family, model;
+
+	memcpy(x86_vendor, &c.b, 4);
+	memcpy(x86_vendor + 4, &c.d, 4);
+	memcpy(x86_vendor + 8, &c.c, 4);
+	c = x86_cpuid(1, 0);
+	signature = c.a;
+	ebx1 = c.b;
+	feature_ecx = c.c;
+	x86_hwcap = c.d;
+	if (max >= 7)
+		feature_7b = x86_cpuid(7, 0).b;
+	max_ext = x86_cpuid(0x80000000, 0).a;
+	if (max_ext >= 0x80000001 && max_ext < 0x80001000) {
+		c = x86_cpuid(0x80000001, 0);
+		ext_edx = c.d;
+		ext_ecx = c.c;
+		read_brand(max_ext);
+	}
+	if (!(x86_hwcap & CPU_TSC) || !(x86_hwcap & CPU_FXSR))
+		x86_fatal("the processor lacks TSC or FXSR (Pentium II or newer is needed)");
+	x86_has_nx = ext_edx & (1u << 20);
+	x86_has_erms = feature_7b & (1u << 9);
+	x86_has_rdrand = feature_ecx & (1u << 30);
+	x86_has_tsc_deadline = feature_ecx & (1u << 24);
+	x86_has_apic = x86_hwcap & CPU_APIC;
+	family = (signature >> 8) & 15;
+	model = (signature >> 4) & 15;
+	/* Early Pentium Pros announce SYSENTER but lack it. */
+	if (family == 6 && model < 3 && (signature & 15) < 3)
+		x86_hwcap &= ~CPU_SEP;
+	x86_has_sysenter = x86_hwcap & CPU_SEP;
+	x86_write_cr4(x86_read_cr4() | 0x600); /* OSFXSR, OSXMMEXCPT */
+	if (x86_has_nx)
+		x86_wrmsr(MSR_EFER, x86_rdmsr(MSR_EFER) | (1u << 11));
+}
+
+/* Names as Linux prints them; "" for bits without one. */
+static const char *const edx_names[32] = { "fpu", "vme", "de", "pse", "tsc", "msr", "pae", "mce", "cx8", "apic", "", "sep", "mtrr", "pge", "mca",
+					    "cmov", "pat", "pse36", "pn", "clflush", "", "dts", "acpi", "mmx", "fxsr", "sse", "sse2", "ss", "ht",
+					    "tm", "ia64", "pbe" };
+static const char *const ecx_names[32] = { "pni", "pclmulqdq", "dtes64", "monitor", "ds_cpl", "vmx", "smx", "est", "tm2", "ssse3", "cid", "sdbg",
+					    "fma", "cx16", "xtpr", "pdcm", "", "pcid", "dca", "sse4_1", "sse4_2", "x2apic", "movbe", "popcnt",
+					    "tsc_deadline_timer", "aes", "", "", "avx", "f16c", "rdrand", "hypervisor" };
+
+static size_t put_flags(char *buf, size_t size, u32 word, const char *const *names)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < 32; i++)
+		if ((word & (1u << i)) && names[i][0])
+			n += (size_t)kscnprintf(buf + n, size - n, " %s", names[i]);
+	return n;
+}
+
+size_t hal_cpuinfo(unsigned cpu, char *buf, size_t size)
+{
+	u32 family = (signature >> 8) & 15, model = (signature >> 4) & 15, khz = x86_tsc_khz;
+	/* AVX would need state that is not saved (XSAVE), so it is not announced. */
+	u32 ecx = feature_ecx & ~((1u << 26) | (1u << 28) | (1u << 12) | (1u << 29));
+	const char *name = brand;
+	size_t n;
+
+	if (family == 6 || family == 15)
+		model += ((signature >> 16) & 15) << 4;
+	if (family == 15)
+		family += (signature >> 20) & 255;
+	while (*name == ' ')
+		name++;
+	n = (size_t)kscnprintf(buf, size,
+			       "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\nstepping\t: %u\n"
+			       "cpu MHz\t\t: %u.%03u\nphysical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\napicid\t\t: %u\n"
+			       "fdiv_bug\t: no\nf00f_bug\t: no\ncoma_bug\t: no\nfpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\n"
+			       "flags\t\t:",
+			       cpu, x86_vendor, family, model, *name ? name : "unknown", signature & 15, khz / 1000, khz % 1000, ebx1 >> 24,
+			       x86_cpuid(0, 0).a);
+	n += put_flags(buf + n, size - n, x86_hwcap, edx_names);
+	if (x86_has_nx)
+		n += (size_t)kscnprintf(buf + n, size - n, " nx");
+	n += put_flags(buf + n, size - n, ecx, ecx_names);
+	if (x86_has_erms)
+		n += (size_t)kscnprintf(buf + n, size - n, " erms");
+	n += (size_t)kscnprintf(buf + n, size - n,
+				"\nbugs\t\t:\nbogomips\t: %u.%02u\nclflush size\t: %u\ncache_alignment\t: %u\n"
+				"address sizes\t: 36 bits physical, 32 bits virtual\npower management:\n\n",
+				khz / 500, khz / 5 % 100, MAX(32u, ((ebx1 >> 8) & 255) * 8), MAX(32u, ((ebx1 >> 8) & 255) * 8));
+	return n;
+}
+
+const char *hal_machine(void)
+{
+	return "i686";
+}
+
+unsigned hal_cpu_count(void)
+{
+	return 1;
+}
+
+kerr_t hal_cpu_start(unsigned cpu)
+{
+	(void)cpu;
+	return KERR(ENODEV);
+}
+
+void hal_cpu_idle(void)
+{
+	__asm__ volatile("sti; hlt" ::: "memory");
+}
+
+/* There is no other processor to kick. */
+void hal_cpu_kick(unsigned cpu)
+{
+	(void)cpu;
+}

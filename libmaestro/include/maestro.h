@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libmaestro: a Linux-compatible kernel as a library.
+ *
+ *   struct maestro *k;
+ *   char disk[MAESTRO_DISK_NAME];
+ *   maestro_create(NULL, &k);
+ *   maestro_disk_add_file(k, "image.ext2", 0, disk);           -> "vda", node /dev/vda
+ *   maestro_mkdir(k, "/mnt", 0755);
+ *   maestro_mount(k, "/dev/vda", "/mnt", "ext2", 0, NULL);
+ *   int fd = maestro_open(k, "/mnt/hello", O_CREAT | O_WRONLY, 0644);
+ *   maestro_write(k, fd, "hello\n", 6);
+ *   maestro_close(k, fd);
+ *   maestro_umount(k, "/mnt", 0);
+ *   maestro_destroy(k);
+ *
+ * Build with `pkg-config --cflags --libs maestro`.
+ *
+ * Results. Calls return what Linux's system calls return to the C library: a result, or -errno (for example -ENOENT). errno is not touched. Flags,
+ * structures and numbers are those of Linux on x86-64, as in the host's <fcntl.h>, <sys/stat.h>, <sys/mount.h> and so on. Pointers are the
+ * process's own; a pointer that cannot be followed gives -EFAULT, not a crash (SIGSEGV and SIGBUS handlers are installed for that by the first
+ * maestro_create(); faults elsewhere go to the handlers that were there before).
+ *
+ * Instances. Each has its own memory, mounts, open files, processes and clock; instances know nothing of each other. All state of one is in
+ * memory that maestro_destroy() gives back. The first root is an empty tmpfs with a devtmpfs on /dev.
+ *
+ * Threads. Any thread may call into any instance at any time. All threads that enter one instance are threads of one process there: they share
+ * file descriptors, working directory, umask and credentials of the first (root), and each has its own credentials from then on. With
+ * options.threads 0 or 1 one thread at a time runs inside, others wait; with N, N run in parallel. Calls that block (a read from an empty pipe)
+ * let others in. A thread that ends should call maestro_thread_exit() before. maestro_create() and maestro_destroy() of one instance are
+ * for one thread; no other may be inside or enter when it is destroyed. After fork() in the host only the child may go on with an instance that
+ * the parent then leaves alone, or the other way round; with other threads in the process at that time, neither the child.
+ *
+ * Time. No host thread is created. Kernel threads (write-back, for one) run when a caller blocks, when a call made work for them, and in
+ * maestro_pump(). A process that holds a mounted disk for long should pump now and then, or sync.
+ *
+ * What is not here: fork, exec, exit, mmap and other calls on address spaces and control flow (-ENOSYS); signals are not delivered to callers (they
+ * are ignored by default; signalfd and sigtimedwait see blocked ones); sockets.
+ *
+ * Errors that are the kernel's own fault (a panic) go to options.panicked, which may longjmp() out; without it the process aborts. After a panic the
+ * instance answers -EIO; only maestro_destroy() is useful then.
+ */
+#ifndef MAESTRO_H
+#define MAESTRO_H
+
+#ifndef MAESTRO_NO_STDINT
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* This header's version; functions are only added within a major one. */
+#define MAESTRO_VERSION_MAJOR 0
+#define MAESTRO_VERSION_MINOR 1
+#define MAESTRO_VERSION ((MAESTRO_VERSION_MAJOR << 16) | MAESTRO_VERSION_MINOR)
+/* The library's, to compare with. */
+unsigned maestro_version(void);
+
+struct maestro; /* an instance */
+struct stat;
+struct statfs;
+struct statx;
+struct timespec;
+struct iovec;
+struct pollfd;
+
+/* ---------------------------------------------------------------- instances */
+struct maestro_options {
+	size_t size;	       /* sizeof(struct maestro_options): what the caller knows of it */
+	uint64_t memory;       /* bytes of RAM; 0: 64 MiB. Taken from the host as it is used. At least 8 MiB */
+	unsigned threads;      /* how many threads run inside in parallel: 0 or 1 .. 8 */
+	bool virtual_clock;    /* time stands still, except that it jumps to the next timer when all inside sleep */
+	uint64_t seed;	       /* not 0: random numbers are a sequence that starts here */
+	/* Kernel log: whole lines with their newline, more urgent than log_level (0 .. 8; 0: 7). NULL: emergencies go to stderr. Called inside: it
+	 * must not call into any instance. */
+	void (*log)(void *arg, const char *text, size_t len);
+	void *log_arg;
+	int log_level;
+	const char *cmdline;   /* boot line, at most 511 bytes; NULL: none */
+	/* The kernel's invariants are broken. May longjmp; if it returns, the process aborts. */
+	void (*panicked)(void *arg, const char *text);
+	void *panic_arg;
+};
+/* options may be NULL: all 0. 0; -ENOMEM, -EINVAL. */
+int maestro_create(const struct maestro_options *options, struct maestro **out);
+/*
+ * Writes everything out, unmounts, frees. Returns 0, or the first error of writing out (-EIO, -ENOSPC): the instance is gone in any case. NULL is
+ * harmless. After a panic nothing is written.
+ */
+int maestro_destroy(struct maestro *k);
+/* The calling thread will not call again (its task goes). Harmless if it never did. */
+void maestro_thread_exit(struct maestro *k);
+/* Lets kernel threads and due timers run: until nothing is runnable (ns < 0), or for that long by the instance's clock. */
+void maestro_pump(struct maestro *k, int64_t ns);
+/* The instance's monotonic clock, ns. */
+int64_t maestro_time(struct maestro *k);
+/*
+ * For tests: the nth allocation of memory from now on fails (1: the next; 0: none). Returns how many were counted since the last call.
+ */
+uint64_t maestro_fail_nth_alloc(struct maestro *k, uint64_t n);
+struct maestro_memory {
+	uint64_t total, free, cached, dirty; /* bytes */
+	uint64_t objects;		     /* kernel objects in use, all kinds */
+};
+int maestro_memory(struct maestro *k, struct maestro_memory *out);
+/* Gives back caches (clean pages, unused names and inodes), so that what is left is in use. */
+void maestro_drop_caches(struct maestro *k);
+
+/* ---------------------------------------------------------------- disks */
+#define MAESTRO_DISK_NAME 8 /* "vda", "vdb" ..., with NUL */
+enum {
+	MAESTRO_DISK_READ_ONLY = 1,
+	MAESTRO_DISK_NO_LOCK = 2,   /* do not take flock(2) on the file (taken exclusively, or shared if read-only) */
+	MAESTRO_DISK_FALL_BACK = 4, /* read-only if the file may not be written */
+	MAESTRO_DISK_NO_PARTITIONS = 8,
+};
+/* A file, or a block device of the host, as a disk. 0; -EBUSY: another process has it locked; -ENOENT, -EACCES, -EINVAL (shorter than a sector), -ENOMEM. */
+int maestro_disk_add_file(struct maestro *k, const char *path, unsigned flags, char name[MAESTRO_DISK_NAME]);
+/* Only `size` bytes of it (0: to the end) from `offset` on, a multiple of 512. */
+int maestro_disk_add_file_part(struct maestro *k, const char *path, unsigned flags, uint64_t offset, uint64_t size, char name[MAESTRO_DISK_NAME]);
+/*
+ * A disk of the caller's making. Functions return 0 or -errno, run inside (they must not call into the instance), one at a time per disk. offset and len are
+ * bytes, multiples of 512. flush: everything written so far is to be lasting; NULL: it is at once. discard: NULL: not supported.
+ */
+struct maestro_disk_ops {
+	int (*read)(void *arg, void *buf, uint64_t offset, size_t len);
+	int (*write)(void *arg, const void *buf, uint64_t offset, size_t len);
+	int (*flush)(void *arg);
+	int (*discard)(void *arg, uint64_t offset, uint64_t len);
+	void (*release)(void *arg); /* the disk is gone; may be NULL */
+};
+/* ops is kept by reference. sectors of 512 bytes. */
+int maestro_disk_add_ops(struct maestro *k, const struct maestro_disk_ops *ops, void *arg, uint64_t sectors, unsigned flags, char name[MAESTRO_DISK_NAME]);
+/* -ENODEV; -EBUSY while mounted or open. */
+int maestro_disk_remove(struct maestro *k, const char *name);
+
+/* ---------------------------------------------------------------- system calls */
+/* By the x86-64 number (SYS_* of <sys/syscall.h>), as syscall(2); missing arguments need not be given. */
+long maestro_syscall(struct maestro *k, long nr, ...);
+long maestro_syscall6(struct maestro *k, long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e, unsigned long f);
+
+int maestro_mount(struct maestro *k, const char *source, const char *target, const char *type, unsigned long flags, const char *data);
+int maestro_umount(struct maestro *k, const char *target, int flags);
+int maestro_open(struct maestro *k, const char *path, int flags, ...); /* mode_t mode with O_CREAT */
+int maestro_openat(struct maestro *k, int dir, const char *path, int flags, ...);
+int maestro_close(struct maestro *k, int fd);
+ssize_t maestro_read(struct maestro *k, int fd, void *buf, size_t n);
+ssize_t maestro_write(struct maestro *k, int fd, const void *buf, size_t n);
+ssize_t maestro_pread(struct maestro *k, int fd, void *buf, size_t n, int64_t offset);
+ssize_t maestro_pwrite(struct maestro *k, int fd, const void *buf, size_t n, int64_t offset);
+ssize_t maestro_readv(struct maestro *k, int fd, const struct iovec *iov, int n);
+ssize_t maestro_writev(struct maestro *k, int fd, const struct iovec *iov, int n);
+int64_t maestro_lseek(struct maestro *k, int fd, int64_t offset, int whence);
+int maestro_stat(struct maestro *k, const char *path, struct stat *out);
+int maestro_lstat(struct maestro *k, const char *path, struct stat *out);
+int maestro_fstat(struct maestro *k, int fd, struct stat *out);
+int maestro_fstatat(struct maestro *k, int dir, const char *path, struct stat *out, int flags);
+int maestro_statx(struct maestro *k, int dir, const char *path, int flags, unsigned mask, struct statx *out);
+int maestro_access(struct maestro *k, const char *path, int mode);
+int maestro_mkdir(struct maestro *k, const char *path, unsigned mode);
+int maestro_mkdirat(struct maestro *k, int dir, const char *path, unsigned mode);
+int maestro_mknod(struct maestro *k, const char *path, unsigned mode, unsigned long dev);
+int maestro_unlink(struct maestro *k, const char *path);
+int maestro_unlinkat(struct maestro *k, int dir, const char *path, int flags);
+int maestro_rmdir(struct maestro *k, const char *path);
+int maestro_rename(struct maestro *k, const char *from, const char *to);
+int maestro_renameat2(struct maestro *k, int fdir, const char *from, int tdir, const char *to, unsigned flags);
+int maestro_link(struct maestro *k, const char *from, const char *to);
+int maestro_linkat(struct maestro *k, int fdir, const char *from, int tdir, const char *to, int flags);
+int maestro_symlink(struct maestro *k, const char *target, const char *path);
+int maestro_symlinkat(struct maestro *k, const char *target, int dir, const char *path);
+ssize_t maestro_readlink(struct maestro *k, const char *path, char *buf, size_t n);
+ssize_t maestro_readlinkat(struct maestro *k, int dir, const char *path, char *buf, size_t n);
+ssize_t maestro_getdents64(struct maestro *k, int fd, void *buf, size_t n);
+int maestro_chdir(struct maestro *k, const char *path);
+ssize_t maestro_getcwd(struct maestro *k, char *buf, size_t n); /* length with NUL */
+unsigned maestro_umask(struct maestro *k, unsigned mask);
+int maestro_truncate(struct maestro *k, const char *path, int64_t size);
+int maestro_ftruncate(struct maestro *k, int fd, int64_t size);
+int maestro_fallocate(struct maestro *k, int fd, int mode, int64_t offset, int64_t len);
+int maestro_fsync(struct maestro *k, int fd);
+int maestro_fdatasync(struct maestro *k, int fd);
+int maestro_syncfs(struct maestro *k, int fd);
+void maestro_sync(struct maestro *k);
+int maestro_chmod(struct maestro *k, const char *path, unsigned mode);
+int maestro_fchmod(struct maestro *k, int fd, unsigned mode);
+int maestro_chown(struct maestro *k, const char *path, unsigned uid, unsigned gid);
+int maestro_lchown(struct maestro *k, const char *path, unsigned uid, unsigned gid);
+int maestro_fchown(struct maestro *k, int fd, unsigned uid, unsigned gid);
+int maestro_utimensat(struct maestro *k, int dir, const char *path, const struct timespec times[2], int flags);
+int maestro_statfs(struct maestro *k, const char *path, struct statfs *out);
+int maestro_fstatfs(struct maestro *k, int fd, struct statfs *out);
+int maestro_dup(struct maestro *k, int fd);
+int maestro_dup2(struct maestro *k, int fd, int to);
+int maestro_fcntl(struct maestro *k, int fd, int cmd, ...); /* long or pointer, where cmd wants one */
+int maestro_ioctl(struct maestro *k, int fd, unsigned long cmd, ...);
+int maestro_flock(struct maestro *k, int fd, int op);
+int maestro_pipe2(struct maestro *k, int fds[2], int flags);
+int maestro_poll(struct maestro *k, struct pollfd *fds, unsigned long n, int timeout_ms);
+ssize_t maestro_getxattr(struct maestro *k, const char *path, const char *name, void *buf, size_t n);
+ssize_t maestro_lgetxattr(struct maestro *k, const char *path, const char *name, void *buf, size_t n);
+ssize_t maestro_listxattr(struct maestro *k, const char *path, char *buf, size_t n);
+int maestro_setxattr(struct maestro *k, const char *path, const char *name, const void *val, size_t n, int flags);
+int maestro_removexattr(struct maestro *k, const char *path, const char *name);
+
+/* ---------------------------------------------------------------- nodes */
+/*
+ * Files without path names, for servers (FUSE, 9P, NFS): a node is an object of a file system: a file, a directory ... The same object is the same node, however it
+ * was found. maestro_node_root() and each call with `out` add one to a node's lookup count; maestro_node_forget() takes from it, and at 0 the handle
+ * is gone. A node keeps its object usable after its last name was removed, as an open file does. Handles must all be forgotten before the
+ * file system is unmounted (-EBUSY otherwise).
+ *
+ * `who` acts: it owns what it makes, and is checked unless privileged. NULL: root. The instance's umask applies to create (use maestro_umask(k, 0)
+ * if modes come masked already); mkdir and mknod take the mode as it is.
+ */
+struct maestro_node;
+struct maestro_file; /* an open file */
+struct maestro_caller {
+	uint32_t uid, gid;
+	bool privileged; /* permissions were checked elsewhere: only ownership of new files is by uid and gid */
+};
+struct maestro_attr {
+	uint64_t ino, size, blocks; /* blocks of 512 bytes */
+	uint64_t dev;
+	uint32_t mode, nlink, uid, gid, rdev_major, rdev_minor, blksize;
+	int64_t atime, mtime, ctime; /* s */
+	uint32_t atime_ns, mtime_ns, ctime_ns;
+};
+enum { MAESTRO_SET_MODE = 1, MAESTRO_SET_UID = 2, MAESTRO_SET_GID = 4, MAESTRO_SET_SIZE = 8, MAESTRO_SET_ATIME = 16, MAESTRO_SET_MTIME = 32,
+       MAESTRO_SET_ATIME_NOW = 64, MAESTRO_SET_MTIME_NOW = 128, MAESTRO_SET_CTIME = 256 };
+struct maestro_statfs {
+	uint64_t blocks, bfree, bavail, files, ffree;
+	uint32_t bsize, frsize, namelen;
+	bool read_only;
+};
+/* The node that the path leads to (links followed). */
+int maestro_node_root(struct maestro *k, const char *path, struct maestro_node **out);
+void maestro_node_forget(struct maestro *k, struct maestro_node *n, uint64_t count);
+int maestro_node_lookup(struct maestro *k, const struct maestro_caller *who, struct maestro_node *dir, const char *name, struct maestro_node **out);
+int maestro_node_getattr(struct maestro *k, struct maestro_node *n, struct maestro_attr *out);
+/* `set` names the members of *a to use. The new state goes to *out (may be a). */
+int maestro_node_setattr(struct maestro *k, const struct maestro_caller *who, struct maestro_node *n, unsigned set, const struct maestro_attr *a, struct maestro_attr *out);
+/* Length; buf is not NUL-terminated when it is full. */
+ssize_t maestro_node_readlink(struct maestro *k, struct maestro_node *n, char *buf, size_t size);
+int maestro_node_mkdir(struct maestro *k, const struct maestro_caller *who, struct maestro_node *dir, const char *name, uint32_t mode, struct maestro_node **out);
+int maestro_node_mknod(struct maestro *k, const struct maestro_caller *who, struct maestro_node *dir, const char *name, uint32_t mode, uint32_t major,
+		       uint32_t minor, struct maestro_node **out);
+int maestro_node_symlink(struct maestro *k, const struct maestro_caller *who, struct maestro_node *dir, const char *name, const char *target,
+			 struct maestro_node **out);
+int maestro_node_link(struct maestro *k, const struct maestro_caller *who, struct maestro_node *n, struct maestro_node *dir, const char *name);
+int maestro_node_unlink(struct maestro *k, const struct maestro_caller *who, struct maestro_node *dir, const char *name);
+int maestro_node_rmdir(struct maestro *k, const struct maestro_caller *who, struct maestro_node *dir, const char *name);
+/* flags: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. */
+int maestro_node_rename(struct maestro *k, const struct maestro_caller *who, struct maestro_node *dir, const char *name, struct maestro_node *ndir,
+			const char *nname, unsigned flags);
+/* flags: O_* as for open(2); O_CREAT and O_EXCL are ignored. Directories too. */
+int maestro_node_open(struct maestro *k, const struct maestro_caller *who, struct maestro_node *n, unsigned flags, struct maestro_file **out);
+/* Makes a new file (-EEXIST) and opens it. */
+int maestro_node_create(struct maestro *k, const struct maestro_caller *who, struct maestro_node *dir, const char *name, uint32_t mode, unsigned flags,
+			struct maestro_node **out, struct maestro_file **file);
+ssize_t maestro_file_read(struct maestro *k, struct maestro_file *f, void *buf, size_t n, uint64_t offset);
+ssize_t maestro_file_write(struct maestro *k, struct maestro_file *f, const void *buf, size_t n, uint64_t offset);
+int maestro_file_flush(struct maestro *k, struct maestro_file *f); /* as each close(2) does */
+int maestro_file_fsync(struct maestro *k, struct maestro_file *f, bool data_only);
+int maestro_file_fallocate(struct maestro *k, struct maestro_file *f, int mode, uint64_t offset, uint64_t len);
+/* whence SEEK_DATA 3, SEEK_HOLE 4. */
+int64_t maestro_file_lseek(struct maestro *k, struct maestro_file *f, int64_t offset, int whence);
+/*
+ * Calls entry() for each name from position `offset` on (0: the beginning), "." and ".." too, until it returns false (that entry was not taken) or the end.
+ * next: the position after the entry. type: DT_*. entry() must not call into the instance.
+ */
+typedef bool maestro_entry(void *arg, const char *name, size_t len, uint64_t ino, unsigned type, uint64_t next);
+int maestro_file_readdir(struct maestro *k, struct maestro_file *f, uint64_t offset, maestro_entry *entry, void *arg);
+void maestro_file_close(struct maestro *k, struct maestro_file *f);
+int maestro_node_statfs(struct maestro *k, struct maestro_node *n, struct maestro_statfs *out);
+/* size 0: returns the size wanted. -ENODATA, -ERANGE, -EOPNOTSUPP. */
+ssize_t maestro_node_getxattr(struct maestro *k, const struct maestro_caller *who, struct maestro_node *n, const char *name, void *buf, size_t size);
+ssize_t maestro_node_listxattr(struct maestro *k, const struct maestro_caller *who, struct maestro_node *n, char *buf, size_t size);
+/* flags: XATTR_CREATE 1, XATTR_REPLACE 2. val NULL: removes. */
+int maestro_node_setxattr(struct maestro *k, const struct maestro_caller *who, struct maestro_node *n, const char *name, const void *val, size_t size, int flags);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+/* read, write, their p and v forms, lseek, truncate, sparse files. */
+#include "../abi.h"
+#include <sys/sendfile.h>
+
+int main(void)
+{
+	char buf[64], a[4], b[8];
+	struct stat st;
+	int fd = open("f", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	int n;
+
+	CALL("read empty", read(fd, buf, 10));
+	CALL("write", write(fd, "0123456789", 10));
+	CALL("write 0", write(fd, "", 0));
+	CALL("pos", lseek(fd, 0, SEEK_CUR));
+	CALL("seek set", lseek(fd, 4, SEEK_SET));
+	CALL("read", n = read(fd, buf, 3));
+	BYTES("read bytes", buf, n);
+	CALL("seek cur", lseek(fd, -2, SEEK_CUR));
+	CALL("seek end", lseek(fd, -1, SEEK_END));
+	CALL("read last", read(fd, buf, 10));
+	CALL("read at end", read(fd, buf, 10));
+	CALL("seek negative", lseek(fd, -1, SEEK_SET));
+	CALL("seek before", lseek(fd, -11, SEEK_END));
+	CALL("seek whence", lseek(fd, 0, 9));
+	CALL("seek past", lseek(fd, 5, SEEK_END));
+	CALL("read past", read(fd, buf, 10));
+	CALL("write past", write(fd, "Z", 1));
+	fstat(fd, &st);
+	NUM("size", st.st_size);
+	CALL("pread", n = pread(fd, buf, 20, 8));
+	BYTES("pread bytes", buf, n);
+	CALL("pread keeps pos", lseek(fd, 0, SEEK_CUR));
+	CALL("pread past", pread(fd, buf, 5, 100));
+	CALL("pread negative", pread(fd, buf, 5, -1));
+	CALL("pwrite", pwrite(fd, "ab", 2, 1));
+	CALL("pwrite negative", pwrite(fd, "ab", 2, -5));
+	struct iovec iov[3] = { { a, 4 }, { NULL, 0 }, { b, 8 } };
+	lseek(fd, 0, SEEK_SET);
+	CALL("readv", readv(fd, iov, 3));
+	BYTES("readv a", a, 4);
+	BYTES("readv b", b, 8);
+	CALL("readv 0", readv(fd, iov, 0));
+	CALL("readv negative count", readv(fd, iov, -1));
+	CALL("readv 1025", readv(fd, iov, 1025));
+	iov[0].iov_len = (size_t)-1;
+	CALL("readv length", readv(fd, iov, 3));
+	iov[0].iov_len = 4;
+	lseek(fd, 0, SEEK_END);
+	CALL("writev", writev(fd, iov, 3));
+	CALL("preadv", preadv(fd, iov, 3, 2));
+	BYTES("preadv a", a, 4);
+	CALL("pwritev", pwritev(fd, iov, 1, 30));
+	CALL("preadv2 cur", preadv2(fd, iov, 1, -1, 0));
+	CALL("preadv2 bad flag", preadv2(fd, iov, 1, 0, 0x1000));
+	CALL("read bad fd", read(77, buf, 1));
+	CALL("read -1", read(-1, buf, 1));
+	CALL("write bad fd", write(77, buf, 1));
+	CALL("lseek bad fd", lseek(77, 0, SEEK_SET));
+	CALL("read bad pointer", read(fd, (void *)8, 0));
+	lseek(fd, 0, SEEK_SET);
+	CALL("read efault", read(fd, (void *)8, 4));
+	CALL("write efault", write(fd, (void *)8, 4));
+	CALL("readv efault", readv(fd, (void *)8, 2));
+	/* A buffer that ends at an unmapped page. */
+	char *two = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	munmap(two + 4096, 4096);
+	lseek(fd, 0, SEEK_SET);
+	CALL("read straddle", read(fd, two + 4096 - 5, 10));
+	CALL("pos after straddle", lseek(fd, 0, SEEK_CUR));
+	int null = open("/dev/null", O_WRONLY);
+	CALL("write null efault", write(null, (void *)8, 4));
+	CALL("truncate shrink", ftruncate(fd, 5));
+	CALL("seek end shrunk", lseek(fd, 0, SEEK_END));
+	CALL("truncate grow", ftruncate(fd, 12));
+	CALL("read grown", n = pread(fd, buf, 64, 0));
+	BYTES("zeros", buf, n);
+	CALL("ftruncate negative", ftruncate(fd, -1));
+	CALL("truncate path", truncate("f", 3));
+	CALL("truncate missing", truncate("none", 3));
+	mkdir("d", 0755);
+	CALL("truncate dir", truncate("d", 0));
+	CALL("truncate negative", truncate("f", -1));
+	CALL("truncate empty path", truncate("", 1));
+	CALL("truncate not dir", truncate("f/x", 1));
+	/* A hole of a gigabyte, then of four. */
+	CALL("sparse", pwrite64(fd, "end", 3, 0x40000000));
+	fstat(fd, &st);
+	NUM("sparse size", st.st_size);
+	YES("sparse is sparse", st.st_blocks < 200);
+	CALL("hole reads", n = pread(fd, buf, 8, 0x20000000));
+	BYTES("hole bytes", buf, n);
+	CALL("seek data", lseek(fd, 8192, SEEK_DATA));
+	CALL("seek hole", lseek(fd, 0x40000000, SEEK_HOLE));
+	CALL("seek data past", lseek(fd, 0x50000000, SEEK_DATA));
+	ftruncate(fd, 0);
+	CALL("no O_LARGEFILE", syscall(SYS_open, "f", O_RDONLY));
+	loff_t big = -1;
+	CALL("llseek", syscall(SYS__llseek, fd, 1, 5, &big, SEEK_SET));
+	HEX("llseek result", big);
+	CALL("lseek overflow", syscall(SYS_lseek, fd, 0, SEEK_CUR));
+	CALL("ftruncate64", ftruncate64(fd, 0x180000000LL));
+	struct stat64 st64;
+	fstat64(fd, &st64);
+	HEX("size over 4G", st64.st_size);
+	int small = syscall(SYS_open, "f", O_RDONLY);
+	NUM("open over 2G without largefile", small);
+	ftruncate64(fd, 0);
+	/* Many blocks, odd sizes. */
+	static char big1[100003], big2[100003];
+	for (int i = 0; i < (int)sizeof(big1); i++)
+		big1[i] = (char)(i * 7 + i / 251);
+	lseek(fd, 1, SEEK_SET);
+	CALL("large write", write(fd, big1, sizeof(big1)));
+	CALL("large read", pread(fd, big2, sizeof(big2), 1));
+	YES("large same", memcmp(big1, big2, sizeof(big1)) == 0);
+	CALL("fsync", fsync(fd));
+	CALL("fdatasync", fdatasync(fd));
+	CALL("fsync bad", fsync(77));
+	int p[2];
+	pipe(p);
+	CALL("fsync pipe", fsync(p[0]));
+	CALL("seek pipe", lseek(p[0], 0, SEEK_CUR));
+	CALL("pread pipe", pread(p[0], buf, 1, 0));
+	CALL("truncate pipe", ftruncate(p[1], 0));
+	CALL("fallocate", fallocate(fd, 0, 0, 200000));
+	fstat(fd, &st);
+	NUM("size fallocated", st.st_size >= 100004);
+	CALL("fallocate bad", fallocate(fd, 0, -1, 10));
+	CALL("fallocate zero", fallocate(fd, 0, 0, 0));
+	/* sendfile and copy_file_range between files. */
+	int out = open("o", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	off_t off = 10;
+	CALL("sendfile", sendfile(out, fd, &off, 1000));
+	NUM("sendfile offset", off);
+	YES("sendfile content", pread(out, big2, 1000, 0) == 1000 && !memcmp(big2, big1 + 9, 1000));
+	CALL("sendfile bad", sendfile(77, fd, &off, 1));
+	CALL("copy_file_range", copy_file_range(fd, NULL, out, NULL, 100, 0));
+	CALL("copy_file_range flag", copy_file_range(fd, NULL, out, NULL, 100, 1));
+	CALL("rlimit fsize", setrlimit(RLIMIT_FSIZE, &(struct rlimit) { 100, 100 }));
+	signal(SIGXFSZ, SIG_IGN);
+	ftruncate(out, 0);
+	CALL("write to limit", pwrite(out, big1, 200, 0));
+	CALL("write over limit", pwrite(out, big1, 200, 100));
+	CALL("truncate over limit", ftruncate(out, 200));
+	signal(SIGXFSZ, SIG_DFL);
+	CHILD("limit kills", pwrite(out, big1, 200, 100));
+	return 0;
+}
