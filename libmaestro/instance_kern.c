@@ -12,7 +12,7 @@
 #include <maestro/uaccess.h>
 #include <maestro/vfs.h>
 
-#include "../hal/hosted-posix/hosted_kern.h"
+#include "hosted_kern.h"
 #include "lib_kern.h"
 
 #define UMOUNT_NOFOLLOW 8u

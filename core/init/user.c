@@ -137,6 +137,7 @@ static bool unpack_initrd(void)
 		return false;
 	}
 	err = initramfs_unpack(hal_phys_to_virt(info->initrd), (size_t)(info->initrd_end - info->initrd));
+	pages_give(info->initrd, info->initrd_end);
 	if (err)
 		return false;
 	err = path_lookup(AT_FDCWD, "/init", LOOKUP_FOLLOW, &init);
@@ -241,13 +242,16 @@ void kernel_boot_user(void *unused)
 	err = do_mkdir(AT_FDCWD, "/dev", 0755);
 	if (!err)
 		err = do_mkdir(AT_FDCWD, "/root", 0700);
+	if (!err)
+		err = do_mknod(AT_FDCWD, "/dev/console", S_IFCHR | 0600, DEV(5, 1));
 	if (err)
 		panic("the first root file system cannot be written: error %d", -kerr_code(err));
 	hal_devices_probe();
 	from_initrd = unpack_initrd();
 	if (!from_initrd && mount_root())
 		wait_for_user();
-	mount_dev();
+	if (!from_initrd)
+		mount_dev();
 	open_console();
 	if (boot_params()->trace[0] && !strcmp(boot_params()->trace, "all"))
 		hal_current()->flags |= TASK_TRACE_SYSCALLS;

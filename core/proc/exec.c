@@ -2,7 +2,7 @@
 /*
  * execve(2), execveat(2).
  *
- *   open, follow #! lines -> credentials -> gather strings -> exec_elf_load: a complete new mm -> other threads go -> commit
+ *   gather strings -> open, follow #! lines -> credentials -> exec_elf_load: a complete new mm -> other threads go -> commit
  *
  * All that can fail comes before the commit, and leaves the caller as it was; only waiting for the other threads cannot be undone for them.
  */
@@ -185,23 +185,27 @@ static kerr_t gather_strings(struct exec *x, struct exec_strings argv, struct ex
 {
 	struct exec_args *a = &x->args;
 	u64 quarter = rlimit_get(RLIMIT_STACK) / 4;
-	unsigned n;
-	kerr_t err = KERR(0);
+	kerr_t err;
 
 	a->limit = (size_t)MIN(MAX(quarter, 32 * PAGE_SIZE), 6ULL << 20);
-	for (unsigned i = x->nprefix; !err && i; i--)
-		err = exec_args_kernel(a, x->prefix[i - 1]);
-	if (!err)
-		err = exec_args_vector(a, argv, x->nprefix ? 1 : 0, &n);
-	if (!err && !x->nprefix && !n) { /* a program may count on argv[0] */
+	err = exec_args_vector(a, argv, &x->argc);
+	if (!err && !x->argc) { /* a program may count on argv[0] */
 		err = exec_args_kernel(a, "");
-		n = 1;
+		x->argc = 1;
 	}
-	if (err)
-		return err;
-	a->argc = x->nprefix + n;
-	err = exec_args_vector(a, envp, 0, &a->envc);
+	if (!err)
+		err = exec_args_vector(a, envp, &x->envc);
 	return err ? err : exec_args_kernel(a, x->name);
+}
+
+static kerr_t gather_prefix(struct exec *x)
+{
+	kerr_t err = KERR(0);
+
+	x->pre.limit = x->args.limit;
+	for (unsigned i = x->nprefix; !err && i; i--)
+		err = exec_args_kernel(&x->pre, x->prefix[i - 1]);
+	return err;
 }
 
 static kerr_t prepare_cred(struct exec *x)
@@ -390,11 +394,13 @@ static kerr_t exec_all(struct exec *x, int dirfd, const char *path, struct exec_
 	kerr_t err = set_name(x, dirfd, path);
 
 	if (!err)
+		err = gather_strings(x, argv, envp); /* first, as on Linux: a bad argv is EFAULT even if there is no program */
+	if (!err)
 		err = find_program(x, dirfd, path, lookup);
 	if (!err)
 		err = prepare_cred(x);
 	if (!err)
-		err = gather_strings(x, argv, envp);
+		err = gather_prefix(x);
 	if (!err)
 		err = exec_elf_load(x, &sp);
 	if (err)
@@ -431,6 +437,7 @@ kerr_t do_execve(int dirfd, const char *path, struct exec_strings argv, struct e
 	if (x->cred)
 		cred_abort(x->cred);
 	exec_args_free(&x->args);
+	exec_args_free(&x->pre);
 	for (unsigned i = 0; i < x->nprefix; i++)
 		kfree(x->prefix[i]);
 	kfree(x->name);

@@ -110,7 +110,7 @@ static kerr_t user_string(struct exec_args *a, const char __user *s)
 	return err;
 }
 
-kerr_t exec_args_vector(struct exec_args *a, struct exec_strings v, unsigned skip, unsigned *n)
+kerr_t exec_args_vector(struct exec_args *a, struct exec_strings v, unsigned *n)
 {
 	unsigned added = 0;
 
@@ -120,8 +120,6 @@ kerr_t exec_args_vector(struct exec_args *a, struct exec_strings v, unsigned ski
 		if (v.kern) {
 			if (!v.kern[i])
 				break;
-			if (i < skip)
-				continue;
 			err = exec_args_kernel(a, v.kern[i]);
 		} else {
 			const char __user *s = NULL;
@@ -130,8 +128,6 @@ kerr_t exec_args_vector(struct exec_args *a, struct exec_strings v, unsigned ski
 				return KERR(EFAULT);
 			if (!s)
 				break;
-			if (i < skip)
-				continue;
 			err = user_string(a, s);
 		}
 		if (err)
@@ -147,12 +143,14 @@ kerr_t exec_args_vector(struct exec_args *a, struct exec_strings v, unsigned ski
 	return KERR(0);
 }
 
-kerr_t exec_args_store(const struct exec_args *a, struct mm *mm, uaddr_t addr)
+kerr_t exec_args_store(const struct exec_args *a, size_t skip, struct mm *mm, uaddr_t addr)
 {
 	for (struct arg_chunk *c = a->first; c; c = c->next) {
-		size_t n = c == a->last ? a->fill : CHUNK_DATA;
+		size_t n = c == a->last ? a->fill : CHUNK_DATA, from = MIN(skip, n);
 
-		if (mm_access(mm, addr, c->data, n, true) != (ssize_t)n)
+		skip -= from;
+		n -= from;
+		if (n && mm_access(mm, addr, c->data + from, n, true) != (ssize_t)n)
 			return KERR(EFAULT);
 		addr += n;
 	}

@@ -387,22 +387,30 @@ static void fill_auxv(struct exec *x, uaddr_t execfn, uaddr_t random, uaddr_t pl
 	aux(mm, AT_NULL, 0);
 }
 
+/* Where the strings lie: those of scripts, then the caller's, without argv[0] if they replace it. */
+struct layout {
+	uaddr_t pre, args; /* args: of the string with offset 0, whether it is stored or not */
+	unsigned skip;
+};
+
 /* argc, argv[], NULL, envp[], NULL, auxv[] at sp, as the psABI draws it. */
-static kerr_t store_table(struct exec *x, uaddr_t sp, uaddr_t strings, size_t words)
+static kerr_t store_table(struct exec *x, uaddr_t sp, const struct layout *l, size_t words)
 {
-	const struct exec_args *a = &x->args;
+	const struct exec_args *a = &x->args, *pre = &x->pre;
 	unsigned long *w = kmalloc(words * sizeof(*w), GFP_KERNEL);
 	size_t k = 0;
 	ssize_t put;
 
 	if (!w)
 		return KERR(ENOMEM);
-	w[k++] = a->argc;
-	for (unsigned i = 0; i < a->argc; i++)
-		w[k++] = strings + a->offset[i];
+	w[k++] = pre->count + x->argc - l->skip;
+	for (unsigned i = 0; i < pre->count; i++)
+		w[k++] = l->pre + pre->offset[i];
+	for (unsigned i = l->skip; i < x->argc; i++)
+		w[k++] = l->args + a->offset[i];
 	w[k++] = 0;
-	for (unsigned i = 0; i < a->envc; i++)
-		w[k++] = strings + a->offset[a->argc + i];
+	for (unsigned i = 0; i < x->envc; i++)
+		w[k++] = l->args + a->offset[x->argc + i];
 	w[k++] = 0;
 	for (unsigned i = 0; i < x->mm->auxc; i++)
 		w[k++] = (unsigned long)x->mm->auxv[i];
@@ -416,31 +424,38 @@ static kerr_t build_stack(struct exec *x, uaddr_t *out)
 {
 	const struct exec_args *a = &x->args;
 	struct mm *mm = x->mm;
-	size_t words = 1 + a->argc + 1 + a->envc + 1 + ARRAY_SIZE(mm->auxv);
-	uaddr_t strings, low, sp;
+	size_t words = 1 + x->pre.count + x->argc + 1 + x->envc + 1 + ARRAY_SIZE(mm->auxv), skipped;
+	struct layout l;
+	uaddr_t low, sp;
 	struct {
 		u8 random[16];
 		char platform[16];
 	} small;
 	kerr_t err;
 
-	strings = ALIGN_DOWN(mm->start_stack - sizeof(void *) - a->bytes, sizeof(void *));
-	mm->arg_start = strings;
-	mm->arg_end = mm->env_start = strings + (a->envc || a->argc < a->count ? a->offset[a->argc] : (u32)a->bytes);
-	mm->env_end = strings + a->offset[a->count - 1];
-	err = exec_args_store(a, mm, strings);
+	/* The name comes last in args, so offset[argc] and offset[1] exist. */
+	l.skip = x->pre.count ? 1 : 0;
+	skipped = l.skip ? a->offset[1] : 0;
+	l.pre = ALIGN_DOWN(mm->start_stack - sizeof(void *) - (a->bytes - skipped) - x->pre.bytes, sizeof(void *));
+	l.args = l.pre + x->pre.bytes - skipped;
+	mm->arg_start = l.pre;
+	mm->arg_end = mm->env_start = l.args + a->offset[x->argc];
+	mm->env_end = l.args + a->offset[a->count - 1];
+	err = exec_args_store(&x->pre, 0, mm, l.pre);
+	if (!err)
+		err = exec_args_store(a, skipped, mm, l.args + skipped);
 	if (err)
 		return err;
-	low = ALIGN_DOWN(strings - sizeof(small), 16UL);
+	low = ALIGN_DOWN(l.pre - sizeof(small), 16UL);
 	if (randomize())
 		low -= (random_u32() & 0x1ff) << 4;
 	random_bytes(small.random, sizeof(small.random));
 	strlcpy(small.platform, HAL_PLATFORM, sizeof(small.platform));
 	if (mm_access(mm, low, &small, sizeof(small), true) != (ssize_t)sizeof(small))
 		return KERR(EFAULT);
-	fill_auxv(x, strings + a->offset[a->count - 1], low, low + offsetof(__typeof__(small), platform));
+	fill_auxv(x, l.args + a->offset[a->count - 1], low, low + offsetof(__typeof__(small), platform));
 	sp = ALIGN_DOWN(low - words * sizeof(unsigned long), 16UL);
-	err = store_table(x, sp, strings, words);
+	err = store_table(x, sp, &l, words);
 	if (err)
 		return err;
 	mm->start_stack = sp;

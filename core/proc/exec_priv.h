@@ -19,23 +19,25 @@ struct exec_args {
 	size_t bytes;	/* of all strings, NULs included */
 	size_t limit;	/* of bytes and pointers together */
 	u32 *offset;	/* where each string begins */
-	unsigned count, cap, argc, envc;
+	unsigned count, cap;
 };
 kerr_t exec_args_kernel(struct exec_args *a, const char *s) __must_check;
-/* A whole vector, without its first `skip` strings; *n is how many were added. KERR(E2BIG), KERR(EFAULT), KERR(ENOMEM). */
-kerr_t exec_args_vector(struct exec_args *a, struct exec_strings v, unsigned skip, unsigned *n) __must_check;
-/* Writes the strings to mm at addr. */
-kerr_t exec_args_store(const struct exec_args *a, struct mm *mm, uaddr_t addr) __must_check;
+/* A whole vector; *n is how many were added. KERR(E2BIG), KERR(EFAULT), KERR(ENOMEM). */
+kerr_t exec_args_vector(struct exec_args *a, struct exec_strings v, unsigned *n) __must_check;
+/* Writes the strings, without their first `skip` bytes, to mm at addr. */
+kerr_t exec_args_store(const struct exec_args *a, size_t skip, struct mm *mm, uaddr_t addr) __must_check;
 void exec_args_free(struct exec_args *a);
 
 struct exec {
 	struct file *file;	/* the program: for a script, its interpreter */
 	char *name;		/* as the caller gave it (AT_EXECFN) */
 	bool unreachable;	/* name will be gone when a script's interpreter opens it */
-	/* what scripts put before the arguments; the last one added comes first */
+	/* what scripts put in argv[0]'s place; the last one added comes first */
 	char *prefix[EXEC_MAX_PREFIX];
 	unsigned nprefix, depth;
-	struct exec_args args;
+	struct exec_args pre;	/* these as strings */
+	struct exec_args args;	/* argv, envp, name */
+	unsigned argc, envc;	/* of args */
 	struct cred *cred;
 	bool secure;
 	struct mm *mm;

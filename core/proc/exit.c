@@ -222,6 +222,29 @@ static void leave_tree(struct task *t)
 	proc_dispose(&dead);
 }
 
+/* Others (procfs) take their references under the tree lock, so the pointers are cleared there. */
+static void drop_files(struct task *t)
+{
+	struct files *files = t->files;
+	unsigned long flags = tasklist_lock();
+
+	t->files = NULL;
+	tasklist_unlock(flags);
+	if (files)
+		files_put(files);
+}
+
+static void drop_names(struct task *t)
+{
+	struct fs_ctx *fs = t->fs;
+	unsigned long flags = tasklist_lock();
+
+	t->fs = NULL;
+	tasklist_unlock(flags);
+	if (fs)
+		fs_ctx_put(fs);
+}
+
 /* Everything but the last switch. */
 static void give_all_back(struct task *t, int code)
 {
@@ -242,20 +265,10 @@ static void give_all_back(struct task *t, int code)
 	}
 	futex_exit_robust(t);
 	task_drop_mm(t);
-	if (t->files) {
-		struct files *files = t->files;
-
-		t->files = NULL;
-		files_put(files);
-	}
+	drop_files(t);
 	if (last)
 		leave_group(p);
-	if (t->fs) {
-		struct fs_ctx *fs = t->fs;
-
-		t->fs = NULL;
-		fs_ctx_put(fs);
-	}
+	drop_names(t);
 	leave_tree(t);
 }
 

@@ -176,12 +176,8 @@ long sys_tkill(pid_t tid, int sig)
 }
 
 /* A program may not pretend that the kernel or kill(2) sent it, but to itself. */
-static kerr_t read_info(struct siginfo *info, int sig, const void __user *uinfo, pid_t to)
+static kerr_t check_info(struct siginfo *info, int sig, pid_t to)
 {
-	kerr_t err = siginfo_from_user(info, uinfo);
-
-	if (err)
-		return err;
 	info->signo = sig;
 	if ((info->code >= 0 || info->code == SI_TKILL) && to != hal_current()->proc->pid)
 		return KERR(EPERM);
@@ -191,8 +187,10 @@ static kerr_t read_info(struct siginfo *info, int sig, const void __user *uinfo,
 long sys_rt_sigqueueinfo(pid_t pid, int sig, const void __user *uinfo)
 {
 	struct siginfo info;
-	kerr_t err = read_info(&info, sig, uinfo, pid);
+	kerr_t err = siginfo_from_user(&info, uinfo);
 
+	if (!err)
+		err = check_info(&info, sig, pid);
 	if (!err)
 		err = pid > 0 ? kill_any(pid, sig, &info) : KERR(ESRCH);
 	return kerr_code(err);
@@ -203,9 +201,12 @@ long sys_rt_tgsigqueueinfo(pid_t tgid, pid_t tid, int sig, const void __user *ui
 	struct siginfo info;
 	kerr_t err;
 
+	err = siginfo_from_user(&info, uinfo);
+	if (err)
+		return kerr_code(err);
 	if (tgid <= 0 || tid <= 0)
 		return -EINVAL;
-	err = read_info(&info, sig, uinfo, tgid);
+	err = check_info(&info, sig, tgid);
 	return err ? kerr_code(err) : kill_thread(tgid, tid, sig, &info);
 }
 

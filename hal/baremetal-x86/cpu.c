@@ -8,6 +8,7 @@
 u32 x86_hwcap;
 bool x86_has_nx, x86_has_erms, x86_has_rdrand, x86_has_tsc_deadline, x86_has_sysenter, x86_has_apic;
 char x86_vendor[13];
+u32 x86_phys_bits;
 static u32 feature_ecx, ext_edx, ext_ecx, feature_7b, signature, ebx1;
 static char brand[49];
 extern u32 x86_tsc_khz;
@@ -57,6 +58,10 @@ void x86_cpu_init(void)
 	x86_has_rdrand = feature_ecx & (1u << 30);
 	x86_has_tsc_deadline = feature_ecx & (1u << 24);
 	x86_has_apic = x86_hwcap & CPU_APIC;
+	/* Frames beyond what the CPU addresses have reserved bits in their entries. */
+	x86_phys_bits = x86_hwcap & CPU_PSE36 ? 36 : 32;
+	if (max_ext >= 0x80000008 && max_ext < 0x80001000)
+		x86_phys_bits = MIN(x86_cpuid(0x80000008, 0).a & 255, 52u);
 	family = (signature >> 8) & 15;
 	model = (signature >> 4) & 15;
 	/* Early Pentium Pros announce SYSENTER but lack it. */
@@ -115,8 +120,9 @@ size_t hal_cpuinfo(unsigned cpu, char *buf, size_t size)
 		n += (size_t)kscnprintf(buf + n, size - n, " erms");
 	n += (size_t)kscnprintf(buf + n, size - n,
 				"\nbugs\t\t:\nbogomips\t: %u.%02u\nclflush size\t: %u\ncache_alignment\t: %u\n"
-				"address sizes\t: 36 bits physical, 32 bits virtual\npower management:\n\n",
-				khz / 500, khz / 5 % 100, MAX(32u, ((ebx1 >> 8) & 255) * 8), MAX(32u, ((ebx1 >> 8) & 255) * 8));
+				"address sizes\t: %u bits physical, 32 bits virtual\npower management:\n\n",
+				khz / 500, khz / 5 % 100, MAX(32u, ((ebx1 >> 8) & 255) * 8), MAX(32u, ((ebx1 >> 8) & 255) * 8),
+				x86_phys_bits);
 	return n;
 }
 

@@ -192,7 +192,7 @@ int maestro_fchmod(struct maestro *k, int fd, unsigned mode);
 int maestro_chown(struct maestro *k, const char *path, unsigned uid, unsigned gid);
 int maestro_lchown(struct maestro *k, const char *path, unsigned uid, unsigned gid);
 int maestro_fchown(struct maestro *k, int fd, unsigned uid, unsigned gid);
-int maestro_utimensat(struct maestro *k, int dir, const char *path, const struct timespec times[2], int flags);
+int maestro_utimensat(struct maestro *k, int dir, const char *path, const struct timespec *times, int flags); /* times[2] or NULL: now */
 int maestro_statfs(struct maestro *k, const char *path, struct statfs *out);
 int maestro_fstatfs(struct maestro *k, int fd, struct statfs *out);
 int maestro_dup(struct maestro *k, int fd);

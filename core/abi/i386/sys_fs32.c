@@ -9,6 +9,9 @@
 #include <gen/sys_proto.h>
 #else
 long sys_select(int n, void __user *in, void __user *out, void __user *ex, void __user *timeout);
+long sys_chown(const char __user *name, uid_t uid, gid_t gid);
+long sys_lchown(const char __user *name, uid_t uid, gid_t gid);
+long sys_fchown(int fd, uid_t uid, gid_t gid);
 #endif
 
 /* ---------------------------------------------------------------- stat */
@@ -218,4 +221,25 @@ long sys_old_readdir(int fd, void __user *out, unsigned count)
 		return 0;
 	err = copy_to_user(out, &r.entry, offsetof(struct old_dirent, name) + r.entry.len + 1);
 	return err ? kerr_code(err) : 1;
+}
+
+/* ---------------------------------------------------------------- 16-bit owners: 0xffff leaves one as it is */
+static u32 id16(u32 id)
+{
+	return (u16)id == 0xffff ? (u32)-1 : (u16)id;
+}
+
+long sys_chown16(const char __user *name, uid_t uid, gid_t gid)
+{
+	return sys_chown(name, id16(uid), id16(gid));
+}
+
+long sys_lchown16(const char __user *name, uid_t uid, gid_t gid)
+{
+	return sys_lchown(name, id16(uid), id16(gid));
+}
+
+long sys_fchown16(int fd, uid_t uid, gid_t gid)
+{
+	return sys_fchown(fd, id16(uid), id16(gid));
 }

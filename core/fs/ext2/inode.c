@@ -181,7 +181,7 @@ static kerr_t fill_inode(struct inode *inode)
 	inode->nlink = raw->links;
 	inode->size = raw->size;
 	if (S_ISREG(inode->mode))
-		inode->size |= (loff_t)raw->size_high << 32;
+		inode->size |= (loff_t)((u64)raw->size_high << 32);
 	inode->blocks = raw->blocks;
 	inode->generation = raw->generation;
 	extra = s->inode_size > EXT2_OLD_INODE ? raw->extra_isize : 0;

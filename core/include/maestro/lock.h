@@ -20,9 +20,9 @@ enum lock_rank {
 	RANK_MOUNT,	 /* vfs.mount_mutex: the mount tree */
 	RANK_SB_UMOUNT,	 /* super.umount_sem */
 	RANK_RENAME,	 /* super.rename_mutex */
+	RANK_FILE_POS,	 /* file.pos_mutex: held over reads, writes, readdir */
 	RANK_INODE_DIR,	 /* inode.rwsem of a directory (parent) */
 	RANK_INODE,	 /* inode.rwsem of the object in it */
-	RANK_FILE_POS,	 /* file.pos_mutex */
 	RANK_PIPE,	 /* pipe.mutex */
 	RANK_TTY,	 /* tty.termios_sem, tty.ldisc mutexes */
 	RANK_PROC_TREE,	 /* sleeping locks over the process tree, if any */

@@ -71,8 +71,8 @@ x86_entry:
 	movl %eax, %cr4
 	movl %edx, %cr3
 	movl %cr0, %eax
-	andl $~0x60000000, %eax		/* caches on */
-	orl $0x80010000, %eax		/* PG, WP */
+	andl $~0x6000000c, %eax		/* caches on, no FPU emulation, TS clear */
+	orl $0x80010022, %eax		/* PG, WP; NE, MP: FPU errors are exception 16 */
 	movl %eax, %cr0
 	movl $1f, %eax
 	jmp *%eax

@@ -253,6 +253,7 @@ void x86_boot_parse(u32 magic, u32 info)
 	limit = mem_limit();
 	if (limit)
 		range_reserve(limit, U64_MAX & ~0xfffull);
+	range_reserve(1ull << x86_phys_bits, U64_MAX & ~0xfffull);
 	range_reserve(hal_virt_to_phys(x86_image_start), hal_virt_to_phys(x86_image_end));
 	if (boot_info.initrd_end > boot_info.initrd)
 		range_reserve(boot_info.initrd, boot_info.initrd_end);

@@ -129,12 +129,14 @@ enum {
 #define CPU_APIC (1u << 9)
 #define CPU_SEP (1u << 11)
 #define CPU_PGE (1u << 13)
+#define CPU_PSE36 (1u << 17)
 #define CPU_FXSR (1u << 24)
 #define CPU_SSE (1u << 25)
 
 /* Set by x86_cpu_init(), constant after. */
 extern bool x86_has_nx, x86_has_erms, x86_has_rdrand, x86_has_tsc_deadline, x86_has_sysenter, x86_has_apic;
 extern char x86_vendor[13];
+extern u32 x86_phys_bits; /* of a physical address */
 
 /* --- boot, in this order (i386/start.c) --- */
 void x86_cpu_init(void);		   /* looks at CPUID; ends with a message if the CPU is too old */
