@@ -150,10 +150,11 @@ void proc_release(struct proc *p, struct list *dead)
 	list_del(&p->sibling);
 	list_del(&p->all_node);
 	s->nr_procs--;
-	pid->task = NULL;
-	pid->proc = NULL;
+	/* While pid->proc is set, leaving its own group and session does not free the number. */
 	proc_set_pgrp(p, NULL);
 	proc_set_session(p, NULL);
+	pid->task = NULL;
+	pid->proc = NULL;
 	pid_drop_if_unused(pid);
 	list_add_tail(dead, &p->sibling);
 }

@@ -235,9 +235,9 @@ long sys_waitid(int idtype, pid_t id, void __user *info, int options, void __use
 		a.id = hal_current()->proc->pgrp;
 	memset(&si, 0, sizeof(si));
 	ret = do_wait(&a);
-	if (ret < 0)
-		return ret;
-	if (ret && rusage && rusage_to_user(rusage, &usage))
+	if (ret > 0 && rusage && rusage_to_user(rusage, &usage))
 		return -EFAULT;
-	return info ? kerr_code(siginfo_to_user(info, &si)) : 0;
+	if (info && siginfo_to_user(info, &si)) /* zeros if there was nothing, even on an error, as on Linux */
+		return -EFAULT;
+	return MIN(ret, 0L);
 }

@@ -618,7 +618,7 @@ int hosted_boot(struct hosted *h)
 	err = kernel_start();
 	for (unsigned i = 1; i < h->nvcpus && !err; i++) {
 		HOSTED_TLS_SET(running, idle + i);
-		sched_cpu_online(i);
+		upcall_cpu_start(i);
 		/* callers inherit from the idle task of the vCPU they first enter on */
 		idle[i].se.policy = SCHED_OTHER;
 		idle[i].se.affinity = ~0ULL;

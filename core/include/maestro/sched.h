@@ -118,7 +118,6 @@ kerr_t sched_set_affinity(struct task *t, u64 mask) __must_check;
 u64 sched_task_runtime(struct task *t); /* ns on the CPU so far, now included */
 kerr_t sched_init(void) __must_check;	/* run queues; the boot context becomes CPU 0's idle task */
 void sched_idle_loop(void) __noreturn;
-void sched_cpu_online(unsigned id); /* the calling context, hal_current(), becomes that CPU's idle task. Interrupts off */
 unsigned sched_nr_running(void);
 void sched_loadavg(unsigned long out[3]); /* fixed point, 11 fraction bits */
 
