@@ -97,6 +97,14 @@ run: ## boot to a shell in QEMU (MEM=256 DISK=ide|virtio NOGRAPHIC=1 ...)
 	$(Q)distro/deps build run
 	$(Q)$(MAKE) build/disk.img
 	$(Q)distro/run
+test: ## installs what is missing, passes all tests
+	$(Q)distro/deps build run test
+	$(Q)$(MAKE) build/maestro.elf lib build/maestro-fuse
+	$(Q)$(MAKE) lint test-lint
+	$(Q)$(MAKE) test-unit
+	$(Q)$(MAKE) test-fuse
+	$(Q)$(MAKE) abi
+	$(Q)$(MAKE) guest
 disk: build/disk.img ## the bootable disk image
 iso: build/maestro.iso ## the bootable CD image
 clean: ## removes what was built; keeps downloads

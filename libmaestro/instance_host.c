@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <maestro.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #define DEFAULT_MEMORY (64ULL << 20)
 #define MIN_MEMORY (8ULL << 20)
 #define MAX_MEMORY (1ULL << 40)
+#define MAX_CMDLINE 496
 #define FIRST_OPTIONS_SIZE offsetof(struct maestro_options, panicked)
 
 unsigned maestro_version(void)
@@ -34,7 +36,7 @@ static int check_options(struct maestro_options *o)
 		o->threads = 1;
 	if (o->memory < MIN_MEMORY || o->memory > MAX_MEMORY || o->threads > HOSTED_MAX_VCPUS || o->log_level < 0 || o->log_level > 8)
 		return -EINVAL;
-	if (o->cmdline && strlen(o->cmdline) >= sizeof(((struct hosted *)0)->cmdline))
+	if (o->cmdline && strlen(o->cmdline) >= MAX_CMDLINE)
 		return -EINVAL;
 	o->memory &= ~4095ULL;
 	return 0;
@@ -72,10 +74,12 @@ int maestro_create(const struct maestro_options *options, struct maestro **out)
 	k->h.seed = o->seed;
 	k->h.log = o->log ? log_text : NULL;
 	k->h.log_arg = o; /* lives as long as the instance */
-	k->log_level = o->log ? (o->log_level ? o->log_level : 7) : 1;
+	k->log_level = o->log_level ? o->log_level : 7;
 	k->h.panicked = o->panicked;
 	k->h.panic_arg = o->panic_arg;
-	if (o->cmdline)
+	if (o->log_level)
+		snprintf(k->h.cmdline, sizeof(k->h.cmdline), "loglevel=%d %s", o->log_level, o->cmdline ? o->cmdline : "");
+	else if (o->cmdline)
 		strcpy(k->h.cmdline, o->cmdline);
 	err = -ENOMEM;
 	k->h.arena = host_reserve(k->h.arena_size);

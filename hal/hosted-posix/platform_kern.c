@@ -3,6 +3,7 @@
 #include <hal/memory.h>
 #include <hal/platform.h>
 #include <hal/time.h>
+#include <maestro/kernel.h>
 #include <maestro/lib.h>
 
 #include "hosted_kern.h"
@@ -89,8 +90,8 @@ void hal_console_write(const char *text, size_t n)
 
 	if (h->log)
 		h->log(h->log_arg, text, n);
-	else
-		host_write_stderr(text, n); /* without a callback only emergencies come here: see maestro_create() */
+	else if (load_relaxed(&hal_kernel()->debug.panicking))
+		host_write_stderr(text, n);
 }
 
 /* With a seed: a repeatable sequence (splitmix64). */

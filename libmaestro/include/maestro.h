@@ -76,12 +76,12 @@ struct maestro_options {
 	unsigned threads;      /* how many threads run inside in parallel: 0 or 1 .. 8 */
 	bool virtual_clock;    /* time stands still, except that it jumps to the next timer when all inside sleep */
 	uint64_t seed;	       /* not 0: random numbers are a sequence that starts here */
-	/* Kernel log: whole lines with their newline, more urgent than log_level (0 .. 8; 0: 7). NULL: emergencies go to stderr. Called inside: it
+	/* Kernel log: whole lines with their newline, more urgent than log_level (0 .. 8; 0: 7). NULL: only a panic is told, on stderr. Called inside: it
 	 * must not call into any instance. */
 	void (*log)(void *arg, const char *text, size_t len);
 	void *log_arg;
 	int log_level;
-	const char *cmdline;   /* boot line, at most 511 bytes; NULL: none */
+	const char *cmdline;   /* boot line, at most 495 bytes; NULL: none */
 	/* The kernel's invariants are broken. May longjmp; if it returns, the process aborts. */
 	void (*panicked)(void *arg, const char *text);
 	void *panic_arg;

@@ -3,7 +3,7 @@
 print-flags:
 	@echo 'bare: $(BARE_FLAGS)'
 	@echo 'hosted: $(HOSTED_CORE_FLAGS)'
-lint: $(GEN) ## the rules of the blueprint
+lint: build/maestro.elf ## the rules of the blueprint
 	$(Q)tests/lint/lint
-test-lint: $(GEN)
+test-lint: build/maestro.elf ## shows that lint finds what it is for
 	$(Q)tests/lint/selftest
