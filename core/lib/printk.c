@@ -58,7 +58,7 @@ static void to_consoles(struct log_state *l, const char *text, size_t n)
 		c->write(c, text, n);
 }
 
-static void log_line(struct log_state *l, enum log_level level, const char *fmt, va_list ap)
+static void __printf(3, 0) log_line(struct log_state *l, enum log_level level, const char *fmt, va_list ap)
 {
 	u64 ns = (u64)hal_time_ns();
 	u32 us;

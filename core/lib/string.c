@@ -10,7 +10,11 @@ typedef unsigned long __attribute__((may_alias)) word_t;
 #define WORD sizeof(word_t)
 
 /* The loops below must not be recognised as the functions they implement. */
+#if defined(__clang__)
+#define NO_LOOP_PATTERN __attribute__((no_builtin))
+#else
 #define NO_LOOP_PATTERN __attribute__((optimize("no-tree-loop-distribute-patterns")))
+#endif
 
 NO_LOOP_PATTERN __weak void *memcpy(void *dst, const void *src, size_t n)
 {

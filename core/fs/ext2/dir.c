@@ -16,7 +16,7 @@
 
 static struct ext2_dirent *entry_at(void *base, u32 off)
 {
-	return (struct ext2_dirent *)((u8 *)base + off);
+	return (struct ext2_dirent *)(void *)((u8 *)base + off);
 }
 
 static u32 page_limit(const struct inode *dir, pgoff_t index)

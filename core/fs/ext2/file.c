@@ -265,7 +265,7 @@ struct write_state {
 static bool block_is_zero(struct page *p, u32 off, u32 len)
 {
 	u8 *va = page_map(p);
-	const unsigned long *w = (const unsigned long *)(va + off);
+	const unsigned long *w = (const unsigned long *)(const void *)(va + off);
 	bool zero = true;
 
 	for (u32 i = 0; i < len / sizeof(*w) && zero; i++)

@@ -44,7 +44,7 @@ kerr_t ext2_inode_buf(struct super *sb, u32 ino, struct buf **buf, struct ext2_d
 		}
 	}
 	*buf = b;
-	*out = (struct ext2_dinode *)((u8 *)b->data + ((index & ((1u << s->inodes_per_block_bits) - 1)) << s->inode_bits));
+	*out = (struct ext2_dinode *)(void *)((u8 *)b->data + ((index & ((1u << s->inodes_per_block_bits) - 1)) << s->inode_bits));
 	return KERR(0);
 }
 

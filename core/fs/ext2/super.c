@@ -370,7 +370,7 @@ static kerr_t read_super(struct ext2_sb *s, u32 at, bool silent, u32 *super_bloc
 			klog_err("EXT2-fs (%s): unable to read superblock", s->sb->id);
 			return err;
 		}
-		s->es = (struct ext2_super *)((u8 *)s->sbuf->data + ((u32)byte & (size - 1)));
+		s->es = (struct ext2_super *)(void *)((u8 *)s->sbuf->data + ((u32)byte & (size - 1)));
 		if (s->es->magic != EXT2_MAGIC) {
 			if (!silent)
 				klog_err("EXT2-fs (%s): can't find an ext2 file system", s->sb->id);

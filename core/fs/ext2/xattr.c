@@ -83,7 +83,7 @@ static u32 value_len(u32 n)
 /* The entry at off, checked; NULL at the end. *bad: what is there is not one. */
 static struct xattr_entry *entry_get(const struct region *r, u32 off, bool *bad)
 {
-	struct xattr_entry *e = (struct xattr_entry *)(r->base + off);
+	struct xattr_entry *e = (struct xattr_entry *)(void *)(r->base + off);
 	u32 end_mark;
 
 	*bad = false;
@@ -334,7 +334,7 @@ static u32 entry_hash(const struct xattr_entry *e, const u8 *value)
 
 static void build_add(struct builder *b, const struct key *k, const void *value, u32 size)
 {
-	struct xattr_entry *e = (struct xattr_entry *)(b->r.base + b->at);
+	struct xattr_entry *e = (struct xattr_entry *)(void *)(b->r.base + b->at);
 
 	if (b->full || b->at + entry_len(k->len) + 4 > b->low || value_len(size) > b->low - (b->at + entry_len(k->len) + 4)) {
 		b->full = true;
@@ -389,7 +389,7 @@ static kerr_t build(struct inode *inode, struct builder *b, const struct region 
 /* ---------------------------------------------------------------- the block */
 static void block_seal(u8 *data, u32 size)
 {
-	struct xattr_header *h = (struct xattr_header *)data;
+	struct xattr_header *h = (struct xattr_header *)(void *)data;
 	struct region r = { .base = data, .size = size, .first = sizeof(*h) };
 	struct xattr_entry *e;
 	bool bad;

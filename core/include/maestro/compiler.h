@@ -44,7 +44,7 @@
 
 #define offsetof(type, member) __builtin_offsetof(type, member)
 #define container_of(ptr, type, member) \
-	((type *)((char *)(1 ? (ptr) : &((type *)0)->member) - offsetof(type, member)))
+	((type *)(void *)((char *)(1 ? (ptr) : &((type *)0)->member) - offsetof(type, member)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #define MIN(a, b) ({ __typeof__(a) min_a_ = (a); __typeof__(b) min_b_ = (b); min_a_ < min_b_ ? min_a_ : min_b_; })

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames, objects, and address spaces on the software page table: faults, copy-on-write, fork. */
+#include <maestro/kernel.h>
+#include <maestro/mm.h>
+#include <maestro/page.h>
+#include <maestro/slab.h>
+#include <maestro/uaccess.h>
+
+#include "ktest.h"
+
+static const char *pages_all_orders(void)
+{
+	u64 before;
+
+	pages_drain();
+	before = page_free_count();
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned order = 0; order <= PAGE_MAX_ORDER; order++) {
+			struct page *p[4];
+
+			for (unsigned i = 0; i < 4; i++) {
+				p[i] = pages_alloc(order, GFP_KERNEL);
+				EXPECT(p[i] && IS_ALIGNED(page_to_pfn(p[i]), 1UL << order) && atomic_read(&p[i]->refs) == 1);
+				memset(page_address(p[i]), (int)i, PAGE_SIZE << order);
+			}
+			for (unsigned i = 0; i < 4; i++) {
+				const u8 *b = page_address(p[i]);
+
+				EXPECT(b[0] == i && b[(PAGE_SIZE << order) - 1] == i && virt_to_page(b) == p[i]);
+				pages_free(p[i], order);
+			}
+		}
+	pages_drain();
+	EXPECT(page_free_count() == before);
+	return NULL;
+}
+
+static const char *pages_until_none(void)
+{
+	struct page *first = NULL, *p;
+	u64 before, n = 0;
+
+	pages_drain();
+	before = page_free_count();
+	/* linked through their content */
+	while ((p = page_alloc(GFP_ATOMIC))) {
+		*(struct page **)page_address(p) = first;
+		first = p;
+		n++;
+	}
+	EXPECT(n > before / 2);
+	while (first) {
+		p = first;
+		first = *(struct page **)page_address(p);
+		pages_free(p, 0);
+	}
+	pages_drain();
+	EXPECT(page_free_count() == before);
+	return NULL;
+}
+
+static const char *kmalloc_sizes(void)
+{
+	for (size_t size = 1; size <= 1 << 18; size = size * 3 / 2 + 1) {
+		u8 *p = kzalloc(size, GFP_KERNEL);
+
+		EXPECT(p && IS_ALIGNED((uintptr_t)p, 16) && kmalloc_size(p) >= size);
+		EXPECT(size < PAGE_SIZE || IS_ALIGNED((uintptr_t)p, PAGE_SIZE));
+		for (size_t i = 0; i < size; i++)
+			EXPECT(!p[i]);
+		memset(p, 0xa5, size);
+		p = krealloc(p, size * 2, GFP_KERNEL);
+		EXPECT(p && p[0] == 0xa5 && p[size - 1] == 0xa5);
+		kfree(p);
+	}
+	kfree(NULL);
+	return NULL;
+}
+
+static const char *cache_objects(void)
+{
+	struct kmem_cache *c;
+	void *obj[300];
+
+	EXPECT(!kmem_cache_create(&c, "test", 200, 64));
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(obj); i++) {
+			obj[i] = kmem_cache_alloc(c, GFP_KERNEL);
+			EXPECT(obj[i] && IS_ALIGNED((uintptr_t)obj[i], 64));
+			memset(obj[i], (int)i, 200);
+		}
+		EXPECT(kmem_cache_in_use(c) == ARRAY_SIZE(obj));
+		for (unsigned i = 0; i < ARRAY_SIZE(obj); i++) {
+			EXPECT(((u8 *)obj[i])[199] == (u8)i);
+			kmem_cache_free(c, obj[i]);
+		}
+		EXPECT(kmem_cache_in_use(c) == 0);
+	}
+	kmem_cache_destroy(c);
+	return NULL;
+}
+
+static const char *fail_nth(void)
+{
+	void *a, *b, *c;
+
+	alloc_fail_nth(2);
+	a = kmalloc(100, GFP_KERNEL);
+	b = kmalloc(100, GFP_KERNEL);
+	c = kmalloc(100, GFP_KERNEL);
+	EXPECT(a && !b && c && alloc_fail_seen() >= 2);
+	alloc_fail_nth(0);
+	kfree(a);
+	kfree(c);
+	return NULL;
+}
+
+/* --- address spaces --- */
+struct space {
+	struct mm *mm, *before;
+	u64 free_before;
+};
+
+static const char *space_open(struct space *s)
+{
+	uaddr_t top;
+
+	pages_drain();
+	s->free_before = page_free_count();
+	s->before = current->mm;
+	EXPECT(!mm_alloc(&s->mm));
+	EXPECT(!mm_setup_stack(s->mm, 8UL << 20, false, &top));
+	mm_switch(s->mm);
+	return NULL;
+}
+
+static const char *space_close(struct space *s)
+{
+	mm_switch(s->before);
+	mm_put_user(s->mm);
+	return NULL;
+}
+#define TRY(x)                           \
+	do {                             \
+		const char *wrong_ = (x); \
+		if (wrong_)              \
+			return wrong_;   \
+	} while (0)
+
+static const char *user_copies(void)
+{
+	struct space s;
+	static const char text[] = "over the edge of a page";
+	char back[sizeof(text)];
+	long a, ro;
+
+	TRY(space_open(&s));
+	a = do_mmap(NULL, 0, 16 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	ro = do_mmap(NULL, 0, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	EXPECT(!IS_ERR_VALUE(a) && !IS_ERR_VALUE(ro));
+	EXPECT(!copy_from_user(back, (void *)(a + 4090), sizeof(back)) && !back[0]); /* the zero page */
+	EXPECT(!copy_to_user((void *)(a + 4090), text, sizeof(text)));
+	EXPECT(!copy_from_user(back, (void *)(a + 4090), sizeof(back)) && !strcmp(back, text));
+	EXPECT(hal_strncpy_from_user(back, (const char *)(a + 4090), sizeof(back)) == (ssize_t)sizeof(text) - 1);
+	EXPECT(kerr_code(copy_to_user((void *)ro, text, 4)) == -EFAULT && !copy_from_user(back, (void *)ro, 4));
+	EXPECT(kerr_code(copy_to_user((void *)(a + 16 * 4096 - 4), text, sizeof(text))) == -EFAULT);
+	EXPECT(kerr_code(copy_from_user(back, (void *)8, 4)) == -EFAULT);
+	EXPECT(kerr_code(copy_from_user(back, (void *)(uaddr_t)HAL_USER_END, 4)) == -EFAULT);
+	EXPECT(mm_rss(s.mm) == 2);
+	EXPECT(!do_munmap((uaddr_t)a, PAGE_SIZE));
+	EXPECT(kerr_code(copy_from_user(back, (void *)a, 4)) == -EFAULT && mm_rss(s.mm) == 1);
+	EXPECT(!do_mprotect((uaddr_t)a + PAGE_SIZE, PAGE_SIZE, PROT_NONE));
+	EXPECT(kerr_code(copy_from_user(back, (void *)(a + 4096), 4)) == -EFAULT);
+	EXPECT(!do_mprotect((uaddr_t)a + PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE));
+	EXPECT(!copy_from_user(back, (void *)(a + 4096), sizeof(text) - 6) && !strcmp(back, text + 6));
+	return space_close(&s);
+}
+
+static const char *fork_copies_on_write(void)
+{
+	struct space s;
+	struct mm *child;
+	u32 v;
+	long a, shared;
+
+	TRY(space_open(&s));
+	a = do_mmap(NULL, 0, 64 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	shared = do_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, 0);
+	EXPECT(!IS_ERR_VALUE(a) && !IS_ERR_VALUE(shared));
+	for (u32 i = 0; i < 64; i++)
+		EXPECT(!put_user(i, (u32 *)(a + i * 4096L)));
+	EXPECT(!put_user(1u, (u32 *)shared));
+	EXPECT(!mm_fork(&child, s.mm));
+	for (u32 i = 0; i < 64; i += 2) /* the parent writes */
+		EXPECT(!put_user(i + 1000, (u32 *)(a + i * 4096L)));
+	mm_switch(child);
+	for (u32 i = 0; i < 64; i++) {
+		EXPECT(!copy_in(&v, (u32 *)(a + i * 4096L)) && v == i);
+		EXPECT(!put_user(i + 2000, (u32 *)(a + i * 4096L)));
+	}
+	EXPECT(!put_user(2u, (u32 *)shared));
+	mm_switch(s.mm);
+	mm_put_user(child);
+	for (u32 i = 0; i < 64; i++)
+		EXPECT(!copy_in(&v, (u32 *)(a + i * 4096L)) && v == (i % 2 ? i : i + 1000));
+	EXPECT(!copy_in(&v, (u32 *)shared) && v == 2);
+	return space_close(&s);
+}
+
+/* Whatever fails while pages run out, a fault is EFAULT, a call an error, and all comes back. */
+static const char *spaces_oom(void)
+{
+	for (u64 n = 1; n < 200; n++) {
+		struct mm *mm, *child, *before = current->mm;
+		uaddr_t top;
+		kerr_t err;
+		u64 seen;
+
+		alloc_fail_nth(n);
+		err = mm_alloc(&mm);
+		if (!err) {
+			err = mm_setup_stack(mm, 8UL << 20, false, &top);
+			if (!err) {
+				long a;
+
+				mm_switch(mm);
+				a = do_mmap(NULL, 0, 8 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+				for (u32 i = 0; i < 8 && !err && !IS_ERR_VALUE(a); i++)
+					err = put_user(i, (u32 *)(a + i * 4096L));
+				if (!err) {
+					err = mm_fork(&child, mm);
+					if (!err)
+						mm_put_user(child);
+				}
+				mm_switch(before);
+			}
+			mm_put_user(mm);
+		}
+		seen = alloc_fail_seen();
+		alloc_fail_nth(0);
+		if (seen < n) {
+			EXPECT(!err);
+			return NULL;
+		}
+	}
+	return "it needs more than 200 allocations";
+}
+
+KTEST_SUITE(mm, "memory", {"pages of all orders", pages_all_orders}, {"pages until none is left", pages_until_none}, {"kmalloc", kmalloc_sizes},
+	    {"object caches", cache_objects}, {"failing allocations", fail_nth}, {"user copies through the page table", user_copies},
+	    {"fork copies on write", fork_copies_on_write}, {"address spaces without memory", spaces_oom});
