@@ -164,6 +164,17 @@ struct name name_make(const struct dentry *parent, const char *s, size_t len)
 }
 
 /* ---------------------------------------------------------------- asking the file system */
+/* Who changes the directory is not given a negative dentry to fill where none can be filled. */
+static kerr_t found(struct inode *dir, struct dentry *d, struct dentry **out)
+{
+	if (unlikely(!d->inode && (dir->flags & INODE_NO_NEW))) {
+		dentry_put(d);
+		return KERR(ENOENT);
+	}
+	*out = d;
+	return 0;
+}
+
 kerr_t lookup_child_locked(struct dentry *parent, const struct name *n, struct dentry **out)
 {
 	struct inode *dir = parent->inode;
@@ -182,10 +193,8 @@ kerr_t lookup_child_locked(struct dentry *parent, const struct name *n, struct d
 			dentry_put(d);
 			d = NULL;
 		}
-		if (d) {
-			*out = d;
-			return 0;
-		}
+		if (d)
+			return found(dir, d, out);
 		if (dir->flags & INODE_DEAD)
 			return KERR(ENOENT);
 		if (!dir->ops || !dir->ops->lookup)
@@ -204,10 +213,8 @@ kerr_t lookup_child_locked(struct dentry *parent, const struct name *n, struct d
 			dentry_splice(d, NULL);
 			lost = d->flags & DENTRY_LOST;
 		}
-		if (!lost) {
-			*out = d;
-			return 0;
-		}
+		if (!lost)
+			return found(dir, d, out);
 		dentry_put(d);
 	}
 }

@@ -81,8 +81,8 @@ char proc_state_letter(const struct task *t)
 {
 	unsigned state = load_relaxed(&t->state);
 
-	if (state & (TASK_ZOMBIE | TASK_DEAD))
-		return state & TASK_ZOMBIE ? 'Z' : 'X';
+	if (state & (TASK_ZOMBIE | TASK_DEAD)) /* a leader waits for its parent, other threads for nobody */
+		return state & TASK_ZOMBIE || t == t->proc->leader ? 'Z' : 'X';
 	if (state & TASK_STOPPED)
 		return 'T';
 	if (state & TASK_TRACED)

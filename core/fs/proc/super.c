@@ -62,7 +62,7 @@ static void proc_free_inode(struct inode *inode)
 	kfree(proc_i(inode));
 }
 
-static const struct inode_ops proc_dir_ops, proc_link_ops, proc_file_ops;
+static const struct inode_ops proc_dir_ops, proc_link_ops, proc_magic_ops, proc_file_ops;
 static const struct file_ops proc_dir_fops;
 
 static bool owned_by_root(const struct pnode *n, struct task *t)
@@ -90,6 +90,8 @@ static kerr_t make_inode(struct super *sb, const struct pnode *n, struct task *t
 	proc_i(inode)->number = number;
 	inode->mode = n->mode;
 	inode->nlink = S_ISDIR(n->mode) ? 2 : 1;
+	if (sb->magic == PROC_MAGIC)
+		inode->flags |= INODE_NO_NEW;
 	inode->ino = make_ino(n, t ? t->tid : 0, number);
 	inode->atime = inode->mtime = inode->ctime = inode->btime = ktime_get_real_coarse_ts();
 	if (t) {
@@ -104,7 +106,7 @@ static kerr_t make_inode(struct super *sb, const struct pnode *n, struct task *t
 		inode->ops = &proc_dir_ops;
 		inode->fops = &proc_dir_fops;
 	} else if (S_ISLNK(n->mode)) {
-		inode->ops = &proc_link_ops;
+		inode->ops = n->follow ? &proc_magic_ops : &proc_link_ops;
 	} else {
 		inode->ops = &proc_file_ops;
 		inode->fops = n->fops ? n->fops : &proc_text_fops;
@@ -389,11 +391,8 @@ static kerr_t proc_follow(struct inode *inode, struct path *out)
 {
 	const struct pnode *n = proc_i(inode)->node;
 	struct pctx c;
-	kerr_t err;
+	kerr_t err = proc_ctx_get(inode, &c);
 
-	if (!n->follow)
-		return KERR(EINVAL); /* by text */
-	err = proc_ctx_get(inode, &c);
 	if (err)
 		return err;
 	err = proc_may_look(c.task) ? n->follow(&c, out) : KERR(EACCES);
@@ -505,7 +504,8 @@ static kerr_t proc_setattr(struct inode *inode, const struct attr *a)
 }
 
 static const struct inode_ops proc_dir_ops = {.lookup = proc_lookup, .setattr = proc_setattr};
-static const struct inode_ops proc_link_ops = {.readlink = proc_readlink, .follow = proc_follow, .setattr = proc_setattr};
+static const struct inode_ops proc_link_ops = {.readlink = proc_readlink, .setattr = proc_setattr};
+static const struct inode_ops proc_magic_ops = {.readlink = proc_readlink, .follow = proc_follow, .setattr = proc_setattr};
 static const struct inode_ops proc_file_ops = {.setattr = proc_setattr};
 static const struct file_ops proc_dir_fops = {.iterate = proc_iterate, .llseek = generic_llseek};
 

@@ -165,6 +165,7 @@ struct inode_ops {
 
 enum inode_state { I_NEW = 1, I_DIRTY = 2, I_DIRTY_PAGES = 4, I_FREEING = 8, I_SYNC = 16, I_DIRTY_TIME = 32, I_BAD = 64 /* never became valid */ };
 enum { INODE_IMMUTABLE = 1, INODE_APPEND = 2, INODE_NOATIME = 4, INODE_SYNC = 8, INODE_DIRSYNC = 16, INODE_PRIVATE = 32, INODE_DEAD = 64 /* a removed directory */,
+       INODE_NO_NEW = 256 /* a directory where no name can be made, even by those who may write: ENOENT */,
        INODE_LINKABLE = 128 /* made by O_TMPFILE without O_EXCL: may get its first name */ };
 struct inode {
 	/* [c] */
