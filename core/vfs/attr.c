@@ -206,6 +206,19 @@ kerr_t inode_kill_privs(struct inode *inode)
 	return inode_setattr_locked(inode, &a);
 }
 
+kerr_t inode_size_ok(const struct inode *inode, loff_t size)
+{
+	if (size > inode->sb->max_bytes)
+		return KERR(EFBIG);
+	if ((u64)size > rlimit_get(RLIMIT_FSIZE) && size > inode_size(inode)) {
+		kerr_t unused = signal_send_task(current, SIGXFSZ, SIGINFO_KERNEL);
+
+		(void)unused; /* a standard signal: pending already is enough */
+		return KERR(EFBIG);
+	}
+	return 0;
+}
+
 static kerr_t setattr_check(struct inode *inode, struct attr *a)
 {
 	const struct cred *c = current_cred();
@@ -216,14 +229,10 @@ static kerr_t setattr_check(struct inode *inode, struct attr *a)
 	if ((inode->flags & INODE_APPEND) && (a->valid & ATTR_SIZE))
 		return KERR(EPERM);
 	if (a->valid & ATTR_SIZE) {
-		if (a->size > inode->sb->max_bytes)
-			return KERR(EFBIG);
-		if ((u64)a->size > rlimit_get(RLIMIT_FSIZE) && a->size > inode_size(inode)) {
-			kerr_t unused = signal_send_task(current, SIGXFSZ, SIGINFO_KERNEL);
+		kerr_t err = inode_size_ok(inode, a->size);
 
-			(void)unused;
-			return KERR(EFBIG);
-		}
+		if (err)
+			return err;
 	}
 	if ((a->valid & ATTR_UID) && !((c->fsuid == inode->uid && a->uid == inode->uid) || capable(CAP_CHOWN)))
 		return KERR(EPERM);

@@ -74,6 +74,7 @@ kerr_t tmpfs_dirent_add(struct inode *dir, const char *name, u32 len, struct ino
 	de->cookie = FIRST_COOKIE + ti->next_cookie++;
 	parent = rb_last(&ti->by_cookie);
 	rb_insert(&ti->by_cookie, &de->by_cookie, parent, parent ? &parent->right : &ti->by_cookie.root);
+	inode_set_size(dir, dir->size + TMPFS_DIRENT_SIZE);
 	return 0;
 }
 
@@ -81,6 +82,7 @@ static void unlink_dirent(struct inode *dir, struct tmpfs_dirent *de)
 {
 	rb_erase(&tmpfs_i(dir)->by_name, &de->by_name);
 	rb_erase(&tmpfs_i(dir)->by_cookie, &de->by_cookie);
+	inode_set_size(dir, dir->size - TMPFS_DIRENT_SIZE);
 }
 
 void tmpfs_dirent_remove(struct inode *dir, struct tmpfs_dirent *de)

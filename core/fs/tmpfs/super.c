@@ -63,6 +63,7 @@ kerr_t tmpfs_inode_make(struct super *sb, const struct inode *dir, mode_t mode, 
 	case S_IFDIR:
 		inode->ops = &tmpfs_dir_ops;
 		inode->fops = &tmpfs_dir_fops;
+		inode->size = 2 * TMPFS_DIRENT_SIZE;
 		break;
 	case S_IFLNK:
 		inode->ops = &tmpfs_link_ops;
@@ -80,14 +81,18 @@ static kerr_t tmpfs_setattr(struct inode *inode, const struct attr *a)
 	kerr_t err;
 
 	if ((a->valid & ATTR_SIZE) && S_ISREG(inode->mode)) {
+		loff_t old = inode_size(inode);
+
 		err = shmem_check_resize(inode, a->size);
 		if (err)
 			return err;
-		if (a->size != inode_size(inode)) {
-			mapping_truncate(&inode->data, a->size);
+		if (a->size != old) {
 			inode_set_size(inode, a->size);
 			inode_touch(inode, ATTR_MTIME | ATTR_CTIME);
 		}
+		/* After the size: a fault that comes between sees it, and leaves no page past the end. Reserved pages there go too. */
+		if (a->size <= old)
+			mapping_truncate(&inode->data, a->size);
 	}
 	return inode_setattr_simple(inode, a);
 }
@@ -114,9 +119,10 @@ const struct inode_ops tmpfs_link_ops = {
 const struct file_ops tmpfs_file_fops = {
 	.read_iter = generic_read_iter,
 	.write_iter = generic_write_iter,
-	.llseek = generic_llseek,
+	.llseek = shmem_llseek,
 	.mmap = generic_mmap,
 	.fsync = tmpfs_fsync,
+	.fallocate = shmem_fallocate,
 };
 
 static kerr_t tmpfs_statfs(struct super *sb, struct kstatfs *out)
@@ -291,7 +297,7 @@ kerr_t tmpfs_fill_super(struct super *sb, const char *data, bool silent)
 	sb->ops = &tmpfs_super_ops;
 	sb->magic = strcmp(sb->type->name, "ramfs") ? TMPFS_MAGIC : RAMFS_MAGIC;
 	sb->blocksize = PAGE_SIZE;
-	sb->max_bytes = S64_MAX;
+	sb->max_bytes = sizeof(pgoff_t) == 4 ? (loff_t)U32_MAX << PAGE_SHIFT : S64_MAX;
 	sb->time_gran = 1;
 	err = tmpfs_inode_make(sb, NULL, S_IFDIR | ts->mode, 0, &root);
 	if (err)

@@ -50,6 +50,8 @@ kerr_t tmpfs_fill_super(struct super *sb, const char *data, bool silent) __must_
 /* A new inode owned by current, counted; not in any directory. KERR(ENOSPC), KERR(ENOMEM). */
 kerr_t tmpfs_inode_make(struct super *sb, const struct inode *dir, mode_t mode, dev_t rdev, struct inode **out) __must_check;
 
+#define TMPFS_DIRENT_SIZE 20 /* what an entry adds to the size of its directory, "." and ".." as well; a number Linux made up */
+
 /* --- dir.c; dir's rwsem is held, for writing where it changes --- */
 struct tmpfs_dirent *tmpfs_dirent_find(struct inode *dir, const char *name, u32 len);
 /* Takes its own reference on inode. KERR(ENOMEM). */

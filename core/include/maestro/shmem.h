@@ -10,6 +10,7 @@
 
 #include <maestro/pagecache.h>
 
+struct file;
 struct inode;
 struct vma;
 
@@ -36,5 +37,8 @@ kerr_t shmem_zero_setup(struct vma *v) __must_check;
 /* fcntl F_ADD_SEALS, F_GET_SEALS: 0 or the seals, or -EINVAL, -EPERM, -EBUSY. */
 long shmem_add_seals(struct file *f, unsigned seals);
 long shmem_get_seals(struct file *f);
+/* Ready-made file operations: all holes are known, being the pages that are not there. */
+loff_t shmem_llseek(struct file *f, loff_t off, int whence);
+long shmem_fallocate(struct file *f, int mode, loff_t off, loff_t len); /* reserves pages, or punches holes */
 /* Seals of a file about to change its size. inode's rwsem held for writing. KERR(EPERM). */
 kerr_t shmem_check_resize(const struct inode *inode, loff_t new_size) __must_check;
