@@ -253,19 +253,21 @@ kerr_t do_truncate_user(const char __user *name, s64 len)
 	return err;
 }
 
-kerr_t do_ftruncate(int fd, s64 len, bool small)
+kerr_t do_ftruncate(int fd, s64 len)
 {
 	struct attr a = { .valid = ATTR_SIZE | ATTR_MTIME, .size = len };
 	struct file *f;
 	kerr_t err = KERR(EINVAL);
 
-	(void)small;
 	if (len < 0)
 		return err;
 	f = fd_get(fd);
 	if (!f)
 		return KERR(EBADF);
-	if (S_ISREG(f->inode->mode) && (f->mode & FMODE_WRITE))
+	/* 32-bit programs reach 2 GiB only with O_LARGEFILE, in ftruncate64 as well (but not in truncate64). */
+	if (sizeof(long) == 4 && !(f->flags & O_LARGEFILE) && len > S32_MAX)
+		err = KERR(EINVAL);
+	else if (S_ISREG(f->inode->mode) && (f->mode & FMODE_WRITE))
 		err = vfs_setattr(&f->path, &a);
 	file_put(f);
 	return err;
@@ -278,7 +280,7 @@ long sys_truncate(const char __user *name, long len)
 
 long sys_ftruncate(int fd, long len)
 {
-	return kerr_code(do_ftruncate(fd, len, true));
+	return kerr_code(do_ftruncate(fd, len));
 }
 
 #define FALLOC_KEEP_SIZE 1

@@ -216,7 +216,7 @@ kerr_t do_stat_path(int dirfd, const char __user *name, unsigned at_flags, struc
 kerr_t do_fstat(int fd, struct kstat *out) __must_check;
 kerr_t user_path(int dirfd, const char __user *name, unsigned lookup, struct path *out) __must_check;
 kerr_t do_truncate_user(const char __user *name, s64 len) __must_check;
-kerr_t do_ftruncate(int fd, s64 len, bool small) __must_check;
+kerr_t do_ftruncate(int fd, s64 len) __must_check;
 kerr_t do_statfs_path(const char __user *name, struct kstatfs *k) __must_check;
 kerr_t do_statfs_fd(int fd, struct kstatfs *k) __must_check;
 /* Fills any of the ABI's statfs structs. */

@@ -156,7 +156,7 @@ long sys_truncate64(const char __user *name, s64 len)
 
 long sys_ftruncate64(int fd, s64 len)
 {
-	return kerr_code(do_ftruncate(fd, len, false));
+	return kerr_code(do_ftruncate(fd, len));
 }
 
 /* The arguments lie in memory: the only one passed is their address, where select(2) has its count. */
