@@ -33,6 +33,13 @@ struct mount *mount_get(struct mount *m)
 
 void mount_put(struct mount *m)
 {
+	if (unlikely(READ_ONCE(m->expiring)))
+		WRITE_ONCE(m->expiring, false);
+	mount_put_unused(m);
+}
+
+void mount_put_unused(struct mount *m)
+{
 	if (!atomic_dec_and_test(&m->refs))
 		return;
 	/* A walk may stand here without a reference: it holds the lock. */
@@ -425,8 +432,10 @@ static kerr_t umount_locked(struct mount *m, unsigned flags)
 		if (!list_empty(&m->children) || atomic_read(&m->refs) > 2)
 			return KERR(EBUSY);
 	}
-	if (flags & MNT_EXPIRE)
+	if ((flags & MNT_EXPIRE) && !m->expiring) {
+		WRITE_ONCE(m->expiring, true);
 		return KERR(EAGAIN);
+	}
 	drop_tree(m);
 	return 0;
 }

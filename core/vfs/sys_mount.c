@@ -88,7 +88,8 @@ long sys_umount(const char __user *target, int flags)
 	if (err)
 		return kerr_code(err);
 	err = capable(CAP_SYS_ADMIN) ? do_umount(&at, (unsigned)flags) : KERR(EPERM);
-	path_put(&at);
+	dentry_put(at.dentry);
+	mount_put_unused(at.mnt);
 	return kerr_code(err);
 }
 

@@ -371,10 +371,12 @@ struct mount {
 	u32 flags;		    /* MS_NOSUID.. as mnt flags */
 	u32 propagation;
 	bool detached;
+	bool expiring;		    /* unused since umount2(MNT_EXPIRE); any mount_put() clears it, racing is harmless */
 	struct atomic writers;	    /* [a] mnt_want_write count */
 };
 struct mount *mount_get(struct mount *m);
 void mount_put(struct mount *m);
+void mount_put_unused(struct mount *m); /* the same, but it does not count as a use for MNT_EXPIRE */
 /* Refuses with KERR(EROFS); keeps the mount from becoming read-only meanwhile. */
 kerr_t mount_want_write(struct mount *m) __must_check;
 void mount_drop_write(struct mount *m);
