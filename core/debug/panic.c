@@ -20,8 +20,9 @@ static void print_backtrace(void)
 		const char *name;
 		size_t offset;
 
-		if (hal_symbol(pcs[i], &name, &offset))
-			klog(LOG_EMERG, " %s+%#zx", name, offset);
+		/* a return address may stand after the function's last instruction: look up the call */
+		if (hal_symbol(pcs[i] - 1, &name, &offset))
+			klog(LOG_EMERG, " %s+%#zx", name, offset + 1);
 		else
 			klog(LOG_EMERG, " %#lx", (unsigned long)pcs[i]);
 	}

@@ -58,26 +58,28 @@ static void to_consoles(struct log_state *l, const char *text, size_t n)
 		c->write(c, text, n);
 }
 
-static void __printf(3, 0) log_line(struct log_state *l, enum log_level level, const char *fmt, va_list ap)
+static void __printf(3, 0) log_line(struct log_state *l, unsigned priority, const char *fmt, va_list ap)
 {
 	u64 ns = (u64)hal_time_ns();
+	int head, n, m;
 	u32 us;
 	u64 s;
-	int n;
 
 	s = div_u64_rem(div_u64(ns, NSEC_PER_USEC), 1000000, &us);
-	n = kscnprintf(l->line, LOG_LINE - 1, "<%d>[%5lu.%06u] ", level, (unsigned long)s, us);
-	{
-		int m = kvsnprintf(l->line + n, LOG_LINE - 1 - (size_t)n, fmt, ap);
-
-		n = MIN(n + m, LOG_LINE - 2);
-	}
-	while (n > 0 && l->line[n - 1] == '\n')
+	head = kscnprintf(l->line, LOG_LINE - 1, "<%u>", priority);
+	n = head + kscnprintf(l->line + head, LOG_LINE - 1 - (size_t)head, "[%5lu.%06u] ", (unsigned long)s, us);
+	m = kvsnprintf(l->line + n, LOG_LINE - 1 - (size_t)n, fmt, ap);
+	n = MIN(n + m, LOG_LINE - 2);
+	while (n > head && l->line[n - 1] == '\n')
 		n--;
+	/* one line is one record: readers of the ring know a record's end by it */
+	for (int i = head; i < n; i++)
+		if (l->line[i] == '\n')
+			l->line[i] = ' ';
 	l->line[n++] = '\n';
 	append(l, l->line, (size_t)n);
-	if ((int)level < l->console_level || !l->ready)
-		to_consoles(l, l->line + 3, (size_t)n - 3);
+	if ((int)LOG_LEVEL(priority) < l->console_level || !l->ready)
+		to_consoles(l, l->line + head, (size_t)(n - head));
 }
 
 static bool may_wake_here(void)
@@ -97,17 +99,17 @@ void log_wake_if_pending(void)
 	wake_up_all(&l->wait);
 }
 
-void kvlog(enum log_level level, const char *fmt, va_list ap)
+void kvlog(unsigned priority, const char *fmt, va_list ap)
 {
 	struct log_state *l = the_log();
 	unsigned long flags;
 
 	if (unlikely(load_relaxed(&kernel()->debug.panicking))) {
-		log_line(l, level, fmt, ap);
+		log_line(l, priority, fmt, ap);
 		return;
 	}
 	flags = spin_lock_irqsave(&l->lock);
-	log_line(l, level, fmt, ap);
+	log_line(l, priority, fmt, ap);
 	spin_unlock_irqrestore(&l->lock, flags);
 	if (l->ready && wait_queue_active(&l->wait)) {
 		store_relaxed(&l->wake_pending, true);
@@ -116,12 +118,12 @@ void kvlog(enum log_level level, const char *fmt, va_list ap)
 	}
 }
 
-void klog(enum log_level level, const char *fmt, ...)
+void klog(unsigned priority, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	kvlog(level, fmt, ap);
+	kvlog(priority, fmt, ap);
 	va_end(ap);
 }
 
@@ -196,13 +198,45 @@ u64 log_start(void)
 	return read_position(&the_log()->start);
 }
 
-void log_clear(void)
+u64 log_cleared(void)
+{
+	struct log_state *l = the_log();
+	unsigned long flags = spin_lock_irqsave(&l->lock);
+	u64 v = MAX(l->cleared, l->start);
+
+	spin_unlock_irqrestore(&l->lock, flags);
+	return v;
+}
+
+void log_clear(u64 seq)
 {
 	struct log_state *l = the_log();
 	unsigned long flags = spin_lock_irqsave(&l->lock);
 
-	l->start = l->end;
+	l->cleared = MAX(l->cleared, seq);
 	spin_unlock_irqrestore(&l->lock, flags);
+}
+
+u64 log_unread(void)
+{
+	struct log_state *l = the_log();
+	unsigned long flags = spin_lock_irqsave(&l->lock);
+	u64 v = MAX(l->taken, l->start);
+
+	spin_unlock_irqrestore(&l->lock, flags);
+	return v;
+}
+
+bool log_take(u64 from, u64 to)
+{
+	struct log_state *l = the_log();
+	unsigned long flags = spin_lock_irqsave(&l->lock);
+	bool ours = l->taken <= from;
+
+	if (ours)
+		l->taken = to;
+	spin_unlock_irqrestore(&l->lock, flags);
+	return ours;
 }
 
 struct wait_queue *log_wait(void)

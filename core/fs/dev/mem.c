@@ -139,8 +139,8 @@ static long random_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 }
 
 /*
- * /dev/kmsg: each read gives one line of the log. Records are "LEVEL,SEQ,TIME,-;TEXT" on Linux; lines of the ring already carry their time, so the
- * sequence number is the byte position and the time is 0 when the line has none.
+ * /dev/kmsg: each read gives one record, "PRIORITY,SEQ,MICROSECONDS,-;TEXT\n". SEQ is the record's position in the log in bytes: it grows with each,
+ * but by more than one. Bytes of the text that are not printable ASCII are given as \xNN.
  */
 static kerr_t kmsg_open(struct inode *inode, struct file *f)
 {
@@ -163,75 +163,110 @@ static void kmsg_release(struct inode *inode, struct file *f)
 	kfree(f->priv);
 }
 
-/* "[    1.234567] text" -> microseconds and the text. */
-static const char *split_time(const char *line, u64 *us)
+/* Takes "C" off the line's front if it stands there. */
+static bool skip_char(const char **p, char c)
+{
+	return **p == c && (*p)++;
+}
+
+static bool skip_number(const char **p, u64 *out)
+{
+	while (**p == ' ')
+		(*p)++;
+	return !kstrtou64(p, 10, out);
+}
+
+/* "<P>[    1.234567] text" -> the priority, microseconds and the text. */
+static const char *split_line(const char *line, u64 *priority, u64 *us)
 {
 	const char *p = line;
 	u64 sec, frac;
-	kerr_t err;
 
-	*us = 0;
-	if (*p++ != '[')
+	if (!skip_char(&p, '<') || !skip_number(&p, priority) || !skip_char(&p, '>') || !skip_char(&p, '[') || !skip_number(&p, &sec) ||
+	    !skip_char(&p, '.') || !skip_number(&p, &frac) || !skip_char(&p, ']') || !skip_char(&p, ' ')) {
+		*priority = LOG_INFO;
+		*us = 0;
 		return line;
-	while (*p == ' ')
-		p++;
-	err = kstrtou64(&p, 10, &sec);
-	if (err || *p++ != '.')
-		return line;
-	err = kstrtou64(&p, 10, &frac);
-	if (err || *p++ != ']' || *p++ != ' ')
-		return line;
+	}
 	*us = sec * 1000000 + frac;
 	return p;
 }
 
+/* The record of a line of the log. Its length. */
+static size_t make_record(char *out, size_t size, const char *line, u64 seq)
+{
+	u64 priority, us;
+	const char *text = split_line(line, &priority, &us);
+	size_t n = (size_t)kscnprintf(out, size, "%llu,%llu,%llu,-;", (unsigned long long)priority, (unsigned long long)seq, (unsigned long long)us);
+
+	for (; *text && n + 6 < size; text++) {
+		u8 c = (u8)*text;
+
+		if (c < ' ' || c >= 127 || c == '\\')
+			n += (size_t)kscnprintf(out + n, size - n, "\\x%02x", c);
+		else
+			out[n++] = (char)c;
+	}
+	out[n++] = '\n';
+	return n;
+}
+
+/* The next line from *seq on, ended by a 0 in place of its newline; *seq moves behind it. False: there is none. */
+static bool next_line(u64 *seq, char *line)
+{
+	u64 at = *seq;
+	size_t n = log_read(&at, line, LOG_LINE);
+	char *nl;
+
+	if (!n)
+		return false;
+	line[n] = '\0';
+	nl = strchr(line, '\n');
+	if (nl)
+		*nl = '\0';
+	*seq = at - n + (nl ? (size_t)(nl - line) + 1 : n);
+	return true;
+}
+
+#define RECORD_MAX (LOG_LINE * 4 + 64)
+
 static ssize_t kmsg_read(struct file *f, struct iov_iter *it, loff_t *pos)
 {
-	u64 *seq = f->priv, at, us;
-	char *line, *nl;
-	char head[64];
-	const char *text;
-	size_t n, len;
+	u64 *seq = f->priv, at = *seq;
+	ssize_t ret = -EINVAL;
+	char *line, *record;
+	size_t n;
 	kerr_t err;
 
 	(void)pos;
-	if (log_end() <= *seq) {
+	if (at < log_start()) { /* overwritten before it was read */
+		*seq = log_start();
+		return -EPIPE;
+	}
+	if (log_end() <= at) {
 		if (f->flags & O_NONBLOCK)
 			return -EAGAIN;
-		err = wait_event_interruptible(log_wait(), log_end() > *seq);
+		err = wait_event_interruptible(log_wait(), log_end() > at);
 		if (err)
 			return kerr_code(err);
 	}
-	line = kmalloc(1024, GFP_KERNEL);
+	line = kmalloc(LOG_LINE + 1 + RECORD_MAX, GFP_KERNEL);
 	if (!line)
 		return -ENOMEM;
-	at = *seq;
-	n = log_read(&at, line, 1023);
-	line[n] = '\0';
-	nl = strchr(line, '\n');
-	at = at - n + (nl ? (size_t)(nl - line) + 1 : n);
-	if (nl)
-		*nl = '\0';
-	text = split_time(line, &us);
-	len = (size_t)kscnprintf(head, sizeof(head), "6,%llu,%llu,-;", (unsigned long long)at, (unsigned long long)us);
-	n = len + strlen(text) + 1;
-	if (n > it->count) {
-		kfree(line);
-		return -EINVAL;
-	}
-	if (copy_to_iter(it, head, len) != len || copy_to_iter(it, text, n - len - 1) != n - len - 1 || copy_to_iter(it, "\n", 1) != 1) {
-		kfree(line);
-		return -EFAULT;
-	}
-	*seq = at;
+	record = line + LOG_LINE + 1;
+	n = next_line(&at, line) ? make_record(record, RECORD_MAX, line, *seq) : 0;
+	if (n && n <= it->count)
+		ret = copy_to_iter(it, record, n) == n ? (ssize_t)n : -EFAULT;
+	if (ret > 0)
+		*seq = at;
 	kfree(line);
-	return (ssize_t)n;
+	return ret;
 }
 
 static ssize_t kmsg_write(struct file *f, struct iov_iter *it, loff_t *pos)
 {
 	size_t total = it->count, n;
-	enum log_level level = LOG_WARN;
+	unsigned priority = LOG_USER | LOG_WARN;
 	const char *text;
 	char *buf;
 
@@ -249,20 +284,20 @@ static ssize_t kmsg_write(struct file *f, struct iov_iter *it, loff_t *pos)
 	}
 	buf[n] = '\0';
 	text = buf;
-	if (*text == '<') { /* <priority>: the low three bits are the level */
+	if (*text == '<') {
 		const char *p = text + 1;
-		u64 prio;
-		kerr_t err = kstrtou64(&p, 10, &prio);
+		u64 given;
 
-		if (!err && *p == '>') {
-			level = (enum log_level)(prio & 7);
-			text = p + 1;
+		if (skip_number(&p, &given) && skip_char(&p, '>') && given < 1024) {
+			/* no program speaks for the kernel */
+			priority = given >= LOG_USER ? (unsigned)given : LOG_USER | (unsigned)given;
+			text = p;
 		}
 	}
 	n = strlen(text);
 	if (n && text[n - 1] == '\n')
 		buf[(size_t)(text - buf) + n - 1] = '\0';
-	klog(level, "%s", text);
+	klog(priority, "%s", text);
 	kfree(buf);
 	return (ssize_t)total;
 }
@@ -281,8 +316,10 @@ static loff_t kmsg_llseek(struct file *f, loff_t off, int whence)
 
 	if (off)
 		return -ESPIPE;
-	if (whence == SEEK_SET || whence == SEEK_DATA)
+	if (whence == SEEK_SET)
 		*seq = log_start();
+	else if (whence == SEEK_DATA)
+		*seq = log_cleared();
 	else if (whence == SEEK_END)
 		*seq = log_end();
 	else

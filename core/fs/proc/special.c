@@ -142,58 +142,30 @@ static void mounts_release(struct inode *inode, struct file *f)
 const struct file_ops proc_mounts_fops = {
 	.open = mounts_open, .release = mounts_release, .read_iter = mounts_read, .poll = mounts_poll, .llseek = generic_llseek};
 
-/* ---------------------------------------------------------------- kmsg: the log's text, once to each reader, waiting for more */
+/* ---------------------------------------------------------------- kmsg: the log's text, given out once, waiting for more; as syslog(2) */
 static kerr_t kmsg_open(struct inode *inode, struct file *f)
 {
-	u64 *seq;
-
 	(void)inode;
-	if (!capable(CAP_SYSLOG))
-		return KERR(EPERM);
-	seq = kmalloc(sizeof(*seq), GFP_KERNEL);
-	if (!seq)
-		return KERR(ENOMEM);
-	*seq = log_start();
-	f->priv = seq;
-	return 0;
-}
-
-static void kmsg_release(struct inode *inode, struct file *f)
-{
-	(void)inode;
-	kfree(f->priv);
+	(void)f;
+	return capable(CAP_SYSLOG) ? KERR(0) : KERR(EPERM);
 }
 
 static ssize_t kmsg_read(struct file *f, struct iov_iter *it, loff_t *pos)
 {
-	u64 *seq = f->priv;
-	char *buf;
-	size_t n;
-	kerr_t err;
+	bool nonblock = f->flags & O_NONBLOCK;
+	ssize_t n;
 
 	(void)pos;
-	if (log_end() <= *seq) {
-		if (f->flags & O_NONBLOCK)
-			return -EAGAIN;
-		err = wait_event_interruptible(log_wait(), log_end() > *seq);
-		if (err)
-			return kerr_code(err);
-	}
-	buf = kmalloc(1024, GFP_KERNEL);
-	if (!buf)
-		return -ENOMEM;
-	n = log_read(seq, buf, MIN(it->count, (size_t)1024));
-	n = copy_to_iter(it, buf, n);
-	kfree(buf);
-	return n ? (ssize_t)n : -EFAULT;
+	if (!it->count)
+		return -EINVAL;
+	n = syslog_read(it, nonblock);
+	return n || !nonblock ? n : -EAGAIN;
 }
 
 static u32 kmsg_poll(struct file *f, struct poll_table *pt)
 {
-	u64 *seq = f->priv;
-
 	poll_wait(pt, f, log_wait());
-	return log_end() > *seq ? EPOLLIN | EPOLLRDNORM : 0;
+	return log_end() > log_unread() ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
-const struct file_ops proc_kmsg_fops = {.open = kmsg_open, .release = kmsg_release, .read_iter = kmsg_read, .poll = kmsg_poll};
+const struct file_ops proc_kmsg_fops = {.open = kmsg_open, .read_iter = kmsg_read, .poll = kmsg_poll};

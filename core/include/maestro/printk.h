@@ -7,9 +7,13 @@
 
 enum log_level { LOG_EMERG, LOG_ALERT, LOG_CRIT, LOG_ERR, LOG_WARN, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 
+/* A line's priority is its level, and above that the facility of syslog(3) that it comes from: 0 the kernel, else a program (/dev/kmsg). */
+#define LOG_USER (1u << 3)
+#define LOG_LEVEL(priority) ((priority) & 7u)
+
 /* One line, without its newline. Any context, interrupts too; never sleeps, never allocates. */
-void klog(enum log_level level, const char *fmt, ...) __printf(2, 3);
-void kvlog(enum log_level level, const char *fmt, va_list ap) __printf(2, 0);
+void klog(unsigned priority, const char *fmt, ...) __printf(2, 3);
+void kvlog(unsigned priority, const char *fmt, va_list ap) __printf(2, 0);
 #define klog_err(...) klog(LOG_ERR, __VA_ARGS__)
 #define klog_warn(...) klog(LOG_WARN, __VA_ARGS__)
 #define klog_info(...) klog(LOG_INFO, __VA_ARGS__)
@@ -29,14 +33,21 @@ u64 log_end(void);   /* the position after the newest byte */
 u64 log_start(void); /* the position of the oldest byte still kept */
 struct wait_queue *log_wait(void); /* woken when text is added */
 /*
- * The log's text is lines "<L>[ssssss.uuuuuu] message\n", L the level's digit; a position that log_read gives or takes is at a line's start
+ * The log's text is lines "<P>[ssssss.uuuuuu] message\n", P the priority; a position that log_read gives or takes is at a line's start
  * unless the reader stopped inside one.
  */
 void log_init(void);		      /* the first thing kernel_start does; klog works before it, too */
 void log_set_console_level(int level); /* lines with a level below it go to the consoles; the boot line's loglevel= and quiet, syslog(2) */
 int log_console_level(void);
 void log_console_unregister(struct log_console *c);
-void log_clear(void);		      /* forgets what was logged so far (dmesg -C) */
+void log_clear(u64 seq); /* what is older than this position is not shown again (dmesg -C) */
+u64 log_cleared(void);	 /* the position after what was cleared */
+/* syslog(2)'s own place, which all its readers share: what they have not read begins here; and takes text. False: another was there first. */
+u64 log_unread(void);
+bool log_take(u64 from, u64 to) __must_check;
+struct iov_iter;
+/* syslog(2), reading, and /proc/kmsg: bytes, 0 (nothing, and nonblock), or -errno. Sleeps. */
+ssize_t syslog_read(struct iov_iter *to, bool nonblock) __must_check;
 /* Wakes readers of the log if that is due and was not possible where the text was added. Called at interrupt exit and by the tick. */
 void log_wake_if_pending(void);
 /* A line was logged for the first time at this place: for warnings that would repeat. `once` is a member of some state struct. */

@@ -51,11 +51,12 @@ static void __cold frames_print(const struct hal_regs *r)
 	u32 pc = r->eip, bp = r->ebp;
 
 	for (int i = 0; i < 24; i++) {
+		u32 back = i ? 1 : 0; /* a return address may stand after the end of the function that called */
 		const char *name = "?";
 		size_t off = 0;
 
-		(void)hal_symbol(pc, &name, &off);
-		klog(LOG_EMERG, "  %08x %s+0x%zx", pc, name, off);
+		(void)hal_symbol(pc - back, &name, &off);
+		klog(LOG_EMERG, "  %08x %s+0x%zx", pc, name, off + back);
 		if (bp < (u32)r || (bp ^ (u32)r) & ~(HAL_KSTACK_SIZE - 1) || bp & 3)
 			return;
 		pc = ((u32 *)bp)[1];
@@ -204,8 +205,8 @@ void X86_ASMCALL x86_double_fault(void)
 		const char *name = "?";
 		size_t off = 0;
 
-		(void)hal_symbol(((u32 *)bp)[1], &name, &off);
-		klog(LOG_EMERG, "  %08x %s+0x%zx", ((u32 *)bp)[1], name, off);
+		(void)hal_symbol(((u32 *)bp)[1] - 1, &name, &off);
+		klog(LOG_EMERG, "  %08x %s+0x%zx", ((u32 *)bp)[1], name, off + 1);
 	}
 	if (overflow)
 		panic("kernel stack overflow in %s", hal_current()->comm);

@@ -17,11 +17,14 @@ struct log_state {
 	/* [lock] */
 	u64 end;	      /* bytes ever written; the ring holds the last LOG_SIZE of them, from a line's start */
 	u64 start;
+	u64 cleared;	      /* positions: what dmesg shows begins here; and what syslog(2) has not given out yet */
+	u64 taken;
 	struct log_console *consoles;
 	char line[LOG_LINE];
 	char ring[LOG_SIZE];
 	/* [a] */
 	int console_level;    /* lines more urgent than this go to the consoles */
+	int saved_level;      /* console_level before syslog(2) turned the consoles off; 0: they are on */
 	bool wake_pending;    /* readers wait for news, and the writer could not wake them */
 	struct wait_queue wait;
 	bool ready;	      /* [c] the queue above is initialised */
