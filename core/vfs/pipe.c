@@ -342,6 +342,7 @@ static kerr_t fifo_wait(struct pipe *p, struct wait_queue *q, const u32 *counter
 
 static kerr_t fifo_open(struct inode *inode, struct file *f)
 {
+	bool named = inode->sb != vfs()->pipe_mnt->sb; /* a pipe of pipe(2) can be opened through /proc/PID/fd: that waits for nobody */
 	struct pipe *p;
 	kerr_t err = 0;
 
@@ -353,7 +354,7 @@ static kerr_t fifo_open(struct inode *inode, struct file *f)
 	f->mode |= FMODE_STREAM;
 	f->priv = NULL;
 	mutex_lock(&p->mutex);
-	if ((f->mode & FMODE_WRITE) && !(f->mode & FMODE_READ) && (f->flags & O_NONBLOCK) && !p->readers) {
+	if (named && (f->mode & FMODE_WRITE) && !(f->mode & FMODE_READ) && (f->flags & O_NONBLOCK) && !p->readers) {
 		f->mode &= ~(FMODE_READ | FMODE_WRITE);
 		err = KERR(ENXIO);
 	} else {
@@ -367,12 +368,12 @@ static kerr_t fifo_open(struct inode *inode, struct file *f)
 			p->writers++;
 			wake_up_all(&p->rd);
 		}
-		if (!(f->mode & FMODE_WRITE) && !p->writers) {
+		if (named && !(f->mode & FMODE_WRITE) && !p->writers) {
 			if (f->flags & O_NONBLOCK)
 				f->priv = (void *)(uintptr_t)p->w_counter;
 			else
 				err = fifo_wait(p, &p->rd, &p->w_counter);
-		} else if (!(f->mode & FMODE_READ) && !p->readers) {
+		} else if (named && !(f->mode & FMODE_READ) && !p->readers) {
 			err = fifo_wait(p, &p->wr, &p->r_counter);
 		}
 	}
