@@ -11,8 +11,14 @@
 struct pctx { /* what a show function is about */
 	struct task *task; /* referenced; NULL outside /proc/PID */
 	struct proc *proc; /* its process */
-	int number;	   /* fd for fdinfo */
+	int number;	   /* fd for fdinfo; what a struct pnode_list calls the entry */
 	char *arg;	   /* text written, for write functions */
+};
+struct pnode;
+/* A directory whose entries come and go, each known by a number >= 0, which all below it inherit (c->number). Any context that may sleep. */
+struct pnode_list {
+	const struct pnode *entry; /* what each is */
+	int (*next)(struct pctx *c, int after, char *name, size_t size); /* the smallest number above `after`, and its name; -1: there is none */
 };
 struct pnode {
 	const char *name;
@@ -22,6 +28,7 @@ struct pnode {
 	kerr_t (*follow)(struct pctx *c, struct path *out);	    /* link to an object; with readlink through path_text */
 	kerr_t (*target)(struct pctx *c, char *buf);		    /* link by text */
 	const struct pnode *children;				    /* directory: ends with a NULL name */
+	const struct pnode_list *list;				    /* directory, besides its children */
 	const struct file_ops *fops;				    /* special file */
 	/* Takes what was written (c->arg, NUL-terminated); NULL: read-only. */
 	kerr_t (*write)(struct seq_buf *unused, struct pctx *c);
@@ -33,7 +40,7 @@ struct proc_inode {
 	const struct pnode *node;
 	pid_t pid;	 /* 0: not of a process */
 	ktime_t start;	 /* of that task, against reuse of the number */
-	int number;	 /* fd; -1 none */
+	int number;	 /* fd, or of a list; -1 none */
 	struct inode vfs;
 };
 static inline struct proc_inode *proc_i(struct inode *i)

@@ -208,11 +208,27 @@ static kerr_t lookup_thread(struct super *sb, long tid, struct proc *of, struct 
 	return err;
 }
 
+#define ENTRY_NAME 40
+
+static kerr_t lookup_list(struct inode *dir, const struct name *name, struct pctx *c, struct inode **out)
+{
+	const struct pnode_list *list = proc_i(dir)->node->list;
+	char text[ENTRY_NAME];
+
+	for (int n = -1; (n = list->next(c, n, text, sizeof(text))) >= 0;)
+		if (strlen(text) == name->len && !memcmp(text, name->str, name->len))
+			return make_inode(dir->sb, list->entry, c->task, n, out);
+	return KERR(ENOENT);
+}
+
 static kerr_t lookup_dynamic(struct inode *dir, const struct name *name, struct pctx *c, struct inode **out)
 {
 	const struct pnode *node = proc_i(dir)->node;
-	long number = parse_number(name);
+	long number;
 
+	if (node->list)
+		return lookup_list(dir, name, c, out);
+	number = parse_number(name);
 	if (number < 0)
 		return KERR(ENOENT);
 	if (node->children == proc_root_nodes)
@@ -245,7 +261,7 @@ static kerr_t proc_lookup(struct inode *dir, struct dentry *d)
 		return KERR(ENOENT);
 	child = find_child(proc_i(dir)->node->children, &d->name);
 	if (child)
-		err = make_inode(dir->sb, child, c.task, -1, &inode);
+		err = make_inode(dir->sb, child, c.task, proc_i(dir)->number, &inode);
 	else
 		err = lookup_dynamic(dir, &d->name, &c, &inode);
 	proc_ctx_put(&c);
@@ -294,7 +310,16 @@ static kerr_t iterate_dynamic(struct file *f, struct dir_context *ctx, const str
 	long last = ctx->pos < DYNAMIC_POS ? -1 : (long)(ctx->pos - DYNAMIC_POS) - 1;
 
 	(void)f;
-	if (node->flags & (PN_LIST_FDS | PN_LIST_FDINFO)) {
+	if (node->list) {
+		char text[ENTRY_NAME];
+
+		for (int n = (int)last; (n = node->list->next(c, n, text, sizeof(text))) >= 0;) {
+			if (!ctx->actor(ctx, text, strlen(text), make_ino(node->list->entry, 0, n), (node->list->entry->mode & S_IFMT) >> 12,
+					DYNAMIC_POS + (loff_t)n + 1))
+				return 0;
+			ctx->pos = DYNAMIC_POS + (loff_t)n + 1;
+		}
+	} else if (node->flags & (PN_LIST_FDS | PN_LIST_FDINFO)) {
 		if (!proc_may_look(c->task))
 			return KERR(EACCES);
 		for (int n; (n = proc_task_next_fd(c->task, (int)last + 1)) >= 0; last = n) {
@@ -338,7 +363,7 @@ static kerr_t proc_iterate(struct file *f, struct dir_context *ctx)
 	for (const struct pnode *n = node->children; n && n->name; n++, at++) {
 		if (ctx->pos > at)
 			continue;
-		if (!ctx->actor(ctx, n->name, strlen(n->name), make_ino(n, c.task ? c.task->tid : 0, -1), (n->mode & S_IFMT) >> 12, at + 1))
+		if (!ctx->actor(ctx, n->name, strlen(n->name), make_ino(n, c.task ? c.task->tid : 0, proc_i(f->inode)->number), (n->mode & S_IFMT) >> 12, at + 1))
 			goto out;
 		ctx->pos = at + 1;
 	}

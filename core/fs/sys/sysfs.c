@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysfs: the few files that user space looks for at once (consoles, CPUs, power states), as a tree of nodes like procfs's. Devices do not
- * appear here yet.
+ * sysfs: the files that user space looks for at once (consoles, CPUs, block devices), as a tree of nodes like procfs's. Buses and drivers do not
+ * appear here: all devices are "virtual".
  */
 #include <hal/cpu.h>
 #include <maestro/fs.h>
 #include <maestro/tty.h>
 
-#include "../proc/proc_fs.h"
+#include "sysfs.h"
 
 #define SYSFS_MAGIC 0x62656572
 
@@ -34,7 +34,11 @@ static void show_cpu_range(struct seq_buf *s, struct pctx *c)
 
 static const struct pnode console_nodes[] = {{.name = "active", .mode = S_IFREG | 0444, .show = show_active_consoles}, {.name = NULL}};
 static const struct pnode tty_nodes[] = {{.name = "console", .mode = S_IFDIR | 0755, .children = console_nodes}, {.name = NULL}};
-static const struct pnode class_nodes[] = {{.name = "tty", .mode = S_IFDIR | 0755, .children = tty_nodes}, {.name = NULL}};
+static const struct pnode class_nodes[] = {
+	{.name = "block", .mode = S_IFDIR | 0755, .list = &sysfs_class_block},
+	{.name = "tty", .mode = S_IFDIR | 0755, .children = tty_nodes},
+	{.name = NULL},
+};
 static const struct pnode empty_nodes[] = {{.name = NULL}};
 static const struct pnode cpu_nodes[] = {
 	{.name = "cpu0", .mode = S_IFDIR | 0755, .children = empty_nodes},
@@ -44,12 +48,22 @@ static const struct pnode cpu_nodes[] = {
 	{.name = NULL},
 };
 static const struct pnode system_nodes[] = {{.name = "cpu", .mode = S_IFDIR | 0755, .children = cpu_nodes}, {.name = NULL}};
-static const struct pnode devices_nodes[] = {{.name = "system", .mode = S_IFDIR | 0755, .children = system_nodes}, {.name = NULL}};
+static const struct pnode virtual_nodes[] = {{.name = "block", .mode = S_IFDIR | 0755, .list = &sysfs_disks}, {.name = NULL}};
+static const struct pnode devices_nodes[] = {
+	{.name = "system", .mode = S_IFDIR | 0755, .children = system_nodes},
+	{.name = "virtual", .mode = S_IFDIR | 0755, .children = virtual_nodes},
+	{.name = NULL},
+};
+static const struct pnode dev_nodes[] = {
+	{.name = "block", .mode = S_IFDIR | 0755, .list = &sysfs_dev_block},
+	{.name = "char", .mode = S_IFDIR | 0755, .children = empty_nodes},
+	{.name = NULL},
+};
 static const struct pnode root_nodes[] = {
-	{.name = "block", .mode = S_IFDIR | 0755, .children = empty_nodes},
+	{.name = "block", .mode = S_IFDIR | 0755, .list = &sysfs_block},
 	{.name = "bus", .mode = S_IFDIR | 0755, .children = empty_nodes},
 	{.name = "class", .mode = S_IFDIR | 0755, .children = class_nodes},
-	{.name = "dev", .mode = S_IFDIR | 0755, .children = empty_nodes},
+	{.name = "dev", .mode = S_IFDIR | 0755, .children = dev_nodes},
 	{.name = "devices", .mode = S_IFDIR | 0755, .children = devices_nodes},
 	{.name = "fs", .mode = S_IFDIR | 0755, .children = empty_nodes},
 	{.name = "kernel", .mode = S_IFDIR | 0755, .children = empty_nodes},

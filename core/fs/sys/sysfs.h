@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* sysfs: the lists of devices that other files of this directory make. */
+#pragma once
+
+#include "../proc/proc_fs.h"
+
+/* block.c: /sys/devices/virtual/block, and the links to it from /sys/block, /sys/class/block and /sys/dev/block */
+extern const struct pnode_list sysfs_disks, sysfs_block, sysfs_class_block, sysfs_dev_block;
