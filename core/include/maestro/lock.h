@@ -48,6 +48,7 @@ enum lock_rank {
 	RANK_LRU,
 	RANK_BUF_HASH,
 	RANK_BLOCK_QUEUE,
+	RANK_DRIVER,	  /* a device: registers and rings; not held over request_end() */
 	RANK_FUTEX,
 	RANK_WORK,
 	RANK_WAITQ, /* wait_queue.lock */

@@ -7,7 +7,7 @@
  * drive.waiting until the channel is free. A command that does not end within TIMEOUT resets the channel; it is tried once more, then fails.
  * Frames above 4 GiB cannot be reached by the controller: such requests go through a buffer.
  *
- * Locking: channel.lock (RANK_LEAF, irqsave) for the registers and all that is marked; not held over request_end().
+ * Locking: channel.lock (RANK_DRIVER, irqsave) for the registers and all that is marked; not held over request_end().
  */
 #include <hal/memory.h>
 #include <hal/time.h>
@@ -449,7 +449,7 @@ static kerr_t channel_probe(u16 ports, u16 control, u16 bm, unsigned irq)
 	c->ports = ports;
 	c->control = control;
 	c->bm = bm;
-	spin_init(&c->lock, RANK_LEAF, "ide");
+	spin_init(&c->lock, RANK_DRIVER, "ide");
 	timer_init(&c->timeout, ide_timeout);
 	outb(control, 2); /* no interrupts while looking around */
 	drive_probe(c, 0, id);

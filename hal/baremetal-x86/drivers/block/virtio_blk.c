@@ -6,7 +6,7 @@
  * A request is a chain: a header the device reads, the data, a byte of status that it writes. Header and status of the chain that begins with
  * descriptor i are slots[i]. Free descriptors are linked through their next field.
  *
- * Locking: vblk.lock (RANK_LEAF, irqsave) for the queue; not held over request_end().
+ * Locking: vblk.lock (RANK_DRIVER, irqsave) for the queue; not held over request_end().
  */
 #include <hal/memory.h>
 #include <maestro/block.h>
@@ -424,7 +424,7 @@ bool virtio_blk_probe(const struct pci_device *d)
 		return true;
 	}
 	v->pci = *d;
-	spin_init(&v->lock, RANK_LEAF, "virtio_blk");
+	spin_init(&v->lock, RANK_DRIVER, "virtio_blk");
 	err = vblk_start(v);
 	if (err) {
 		/* What was mapped or allocated stays: the device may still know it. */
