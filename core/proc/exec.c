@@ -11,6 +11,7 @@
 #include <maestro/futex.h>
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
+#include <maestro/posix_timer.h>
 #include <maestro/slab.h>
 
 #include "exec_priv.h"
@@ -327,6 +328,7 @@ static void renew_handlers(struct task *t, struct spare *spare)
 		sighand_unlock(old, sflags);
 		tasklist_unlock(flags);
 	}
+	posix_timers_drop(t->proc);
 	signal_flush_handlers(t);
 	t->altstack.sp = t->altstack.size = 0;
 	t->altstack.flags = 2; /* SS_DISABLE */

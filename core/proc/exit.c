@@ -13,6 +13,7 @@
 #include <maestro/lib.h>
 #include <maestro/mm.h>
 #include <maestro/printk.h>
+#include <maestro/posix_timer.h>
 #include <maestro/proc.h>
 #include <maestro/slab.h>
 #include <maestro/tty.h>
@@ -88,6 +89,7 @@ static void leave_group(struct proc *p)
 	unsigned long flags;
 
 	timer_cancel_sync(&p->real_timer);
+	posix_timers_drop(p);
 	if (p->session_leader)
 		tty_session_exit(p);
 	flags = tasklist_lock();

@@ -12,6 +12,7 @@
 #include <hal/cpu.h>
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
+#include <maestro/posix_timer.h>
 #include <maestro/proc.h>
 #include <maestro/slab.h>
 
@@ -88,8 +89,13 @@ void sigpending_init(struct sigpending *p)
 	p->set = 0;
 }
 
+/* It is off its list. */
 static void sigqueue_free(struct sigqueue *q)
 {
+	if (q->timer) {
+		list_init(&q->node); /* the timer's, to use again */
+		return;
+	}
 	if (q->user) {
 		atomic_dec(&q->user->sigpending);
 		user_put(q->user);
@@ -340,6 +346,40 @@ kerr_t signal_send_locked(struct task *t, int sig, const struct siginfo *info, b
 	return KERR(0);
 }
 
+struct sigqueue *signal_timer_queue(struct task *t, struct posix_timer *timer)
+{
+	struct sigqueue *q = sigqueue_alloc(t, false);
+
+	if (!q)
+		return NULL;
+	q->timer = timer;
+	list_init(&q->node);
+	return q;
+}
+
+void signal_timer_queue_free(struct sigqueue *q)
+{
+	q->timer = NULL;
+	if (list_empty(&q->node))
+		sigqueue_free(q);
+}
+
+bool signal_send_timer(struct task *t, struct sigqueue *q, bool group)
+{
+	struct sigpending *pend = group ? &t->proc->shared_pending : &t->pending;
+	int sig = q->info.signo;
+
+	assert_held(&t->sighand->lock);
+	if (!prepare(t, sig, true))
+		return false;
+	if (list_empty(&q->node)) {
+		list_add_tail(&pend->queue, &q->node);
+		pend->set |= SIGMASK(sig);
+		complete(t, sig, group);
+	}
+	return true;
+}
+
 kerr_t signal_send_task(struct task *t, int sig, const struct siginfo *info)
 {
 	unsigned long flags;
@@ -498,6 +538,8 @@ int signal_dequeue(sigset_t mask_out, struct siginfo *info)
 	int sig = dequeue_locked(t, mask_out & ~SIG_KERNEL_ONLY, info);
 
 	sighand_unlock(s, flags);
+	if (unlikely(sig && info->code == SI_TIMER && info->timer.cycle))
+		posix_timer_taken(info);
 	return sig;
 }
 

@@ -13,6 +13,7 @@
 #include <hal/time.h>
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
+#include <maestro/posix_timer.h>
 #include <maestro/proc.h>
 #include <maestro/time_user.h>
 
@@ -174,6 +175,8 @@ void itimer_cpu_tick(bool user, u64 ns)
 			err = signal_send_proc(p, SIGPROF, SIGINFO_KERNEL);
 		(void)err; /* see above */
 	}
+	if (unlikely(load_relaxed(&p->cpu_clock_timers)))
+		posix_timers_tick(t);
 	if (unlikely(p->rlim[RLIMIT_CPU].cur != RLIM_INFINITY))
 		check_cpu_limit(p);
 }

@@ -8,6 +8,7 @@
 #include <maestro/cred.h>
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
+#include <maestro/posix_timer.h>
 
 long sys_stime(const void __user *t)
 {
@@ -56,6 +57,39 @@ long sys_clock_nanosleep_time64(int clock, int flags, const void __user *req, vo
 	if (get_timespec64(&t, req))
 		return -EFAULT;
 	return do_clock_nanosleep(clock, flags, t, rem, true);
+}
+
+static kerr_t put_itimerspec64(const struct itimer_spec *spec, void __user *p)
+{
+	struct abi_itimerspec64 u = { { spec->interval.sec, spec->interval.nsec }, { spec->value.sec, spec->value.nsec } };
+
+	return copy_out(p, &u);
+}
+
+long sys_timer_settime64(int id, int flags, const void __user *new, void __user *old)
+{
+	const struct abi_itimerspec64 __user *u = new;
+	struct itimer_spec spec, was;
+	kerr_t err;
+
+	if (!new)
+		return -EINVAL;
+	if (get_timespec64(&spec.interval, &u->interval) || get_timespec64(&spec.value, &u->value))
+		return -EFAULT;
+	err = do_timer_settime(id, flags & 1, &spec, old ? &was : NULL);
+	if (err)
+		return kerr_code(err);
+	return old && put_itimerspec64(&was, old) ? -EFAULT : 0;
+}
+
+long sys_timer_gettime64(int id, void __user *value)
+{
+	struct itimer_spec spec;
+	kerr_t err = do_timer_gettime(id, &spec);
+
+	if (err)
+		return kerr_code(err);
+	return put_itimerspec64(&spec, value) ? -EFAULT : 0;
 }
 
 long sys_clock_adjtime64(int clock, void __user *buf)

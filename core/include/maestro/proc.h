@@ -56,6 +56,8 @@ struct proc {
 	ktime_t real_interval;	 /* [sighand.lock] */
 	struct itimer_cpu { u64 value, interval; } cpu_timer[2]; /* VIRTUAL, PROF: ns left */
 	struct list posix_timers; /* [sighand.lock] */
+	int posix_timer_next;	  /* [sighand.lock] */
+	unsigned cpu_clock_timers; /* [sighand.lock] of those: on CPU clocks. The tick reads it without */
 	struct mutex exec_mutex;
 	int oom_score_adj; /* [a] */
 	u32 personality;

@@ -52,7 +52,7 @@ struct siginfo {
 		struct { pid_t pid; uid_t uid; u64 value; } user; /* kill, sigqueue, mesgq */
 		struct { pid_t pid; uid_t uid; int status; u64 utime, stime; /* clock ticks, 100 Hz */ } chld;
 		struct { u64 addr; u32 trapno; } fault;
-		struct { int timer_id, overrun; u64 value; } timer;
+		struct { int timer_id, overrun; u64 value; u32 cycle; /* 0: a program sent it */ } timer;
 		struct { long band; int fd; } poll;
 		struct { u64 call_addr; int syscall; u32 arch; } sys;
 	};
@@ -71,7 +71,7 @@ struct sig_altstack {
 struct sigqueue {
 	struct list node;
 	struct siginfo info;
-	void *timer; /* posix timer that owns it, or NULL */
+	struct posix_timer *timer; /* that owns it, or NULL */
 	struct user_struct *user;
 };
 struct sigpending {
@@ -107,6 +107,13 @@ struct sighand *sighand_lock(struct task *t, unsigned long *flags);
 void sighand_unlock(struct sighand *s, unsigned long flags);
 /* kill(2)'s permission rule for current. */
 bool signal_may_send(const struct cred *from, struct task *to, int sig);
+
+/* --- POSIX timers: a signal with room of its own. sighand.lock of t held, but for the first --- */
+struct posix_timer;
+struct sigqueue *signal_timer_queue(struct task *t, struct posix_timer *timer); /* NULL: no memory, or too many (RLIMIT_SIGPENDING) */
+void signal_timer_queue_free(struct sigqueue *q);				 /* if it is queued: once it is taken */
+/* False: t ignores it. It may be queued already; then nothing happens. */
+bool signal_send_timer(struct task *t, struct sigqueue *q, bool group) __must_check;
 
 /* --- receiving --- */
 /* Takes the next deliverable signal of current out of its queues (0: none) and its info. Under no lock. */

@@ -50,3 +50,10 @@ struct abi_stack {
 	u32 size;
 };
 #define ABI_MINSIGSTKSZ 2048u
+struct abi_sigevent {
+	u32 value;
+	s32 signo, notify;
+	s32 tid;
+	s32 pad[12];
+};
+_Static_assert(sizeof(struct abi_sigevent) == 64, "sigevent(7)");

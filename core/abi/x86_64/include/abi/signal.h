@@ -52,3 +52,10 @@ struct abi_stack {
 };
 _Static_assert(sizeof(struct abi_stack) == 24, "sigaltstack(2)");
 #define ABI_MINSIGSTKSZ 2048u
+struct abi_sigevent {
+	u64 value;
+	s32 signo, notify;
+	s32 tid;
+	s32 pad[11];
+};
+_Static_assert(sizeof(struct abi_sigevent) == 64, "sigevent(7)");
