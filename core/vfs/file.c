@@ -251,12 +251,19 @@ u32 vfs_poll(struct file *f, struct poll_table *pt)
 	return f->ops->poll(f, pt);
 }
 
+loff_t noop_llseek(struct file *f, loff_t off, int whence)
+{
+	(void)off;
+	(void)whence;
+	return f->pos;
+}
+
 loff_t vfs_llseek(struct file *f, loff_t off, int whence)
 {
-	if (f->mode & FMODE_STREAM)
-		return -ESPIPE;
 	if (f->ops->llseek)
 		return f->ops->llseek(f, off, whence);
+	if (f->mode & FMODE_STREAM)
+		return -ESPIPE;
 	return generic_llseek(f, off, whence);
 }
 

@@ -436,7 +436,7 @@ static void epoll_fdinfo(struct file *f, struct seq_buf *s)
 	mutex_unlock(&ep->mutex);
 }
 
-static const struct file_ops epoll_fops = { .poll = epoll_poll, .release = epoll_release, .show_fdinfo = epoll_fdinfo };
+static const struct file_ops epoll_fops = { .poll = epoll_poll, .llseek = noop_llseek, .release = epoll_release, .show_fdinfo = epoll_fdinfo };
 
 /* ---------------------------------------------------------------- system calls */
 #if __has_include(<gen/sys_proto.h>)

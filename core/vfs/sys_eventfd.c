@@ -125,6 +125,7 @@ static void eventfd_fdinfo(struct file *f, struct seq_buf *s)
 }
 
 static const struct file_ops eventfd_fops = {
+	.llseek = noop_llseek,
 	.read_iter = eventfd_read, .write_iter = eventfd_write, .poll = eventfd_poll, .release = priv_release, .show_fdinfo = eventfd_fdinfo,
 };
 
@@ -230,7 +231,7 @@ static void timerfd_release(struct inode *inode, struct file *f)
 	kfree(tf);
 }
 
-static const struct file_ops timerfd_fops = { .read_iter = timerfd_read, .poll = timerfd_poll, .release = timerfd_release };
+static const struct file_ops timerfd_fops = { .read_iter = timerfd_read, .llseek = noop_llseek, .poll = timerfd_poll, .release = timerfd_release };
 
 long sys_timerfd_create(int clock, int flags)
 {
@@ -526,6 +527,7 @@ static void signalfd_fdinfo(struct file *f, struct seq_buf *s)
 }
 
 static const struct file_ops signalfd_fops = {
+	.llseek = noop_llseek,
 	.read_iter = signalfd_read, .poll = signalfd_poll, .release = priv_release, .show_fdinfo = signalfd_fdinfo,
 };
 

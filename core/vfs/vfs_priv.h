@@ -54,6 +54,8 @@ static inline u32 name_hash_end(u32 h)
 	return h ^ (h >> 15);
 }
 
+loff_t noop_llseek(struct file *f, loff_t off, int whence); /* files without places that take lseek(2) and ignore it */
+
 /* --- inode.c --- */
 kerr_t inode_cache_init(void) __must_check;
 void super_evict_inodes(struct super *sb);
