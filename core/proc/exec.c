@@ -11,6 +11,7 @@
 #include <maestro/futex.h>
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
+#include <maestro/notify.h>
 #include <maestro/posix_timer.h>
 #include <maestro/slab.h>
 
@@ -58,6 +59,8 @@ static kerr_t open_path(const struct path *p, struct file **out)
 	if (err)
 		return err;
 	err = file_open_path(p, O_RDONLY | O_LARGEFILE, current_cred(), &f);
+	if (!err)
+		notify_file(f, IN_OPEN);
 	if (err)
 		return err;
 	err = deny_write(f);

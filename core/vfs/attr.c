@@ -6,6 +6,8 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/notify.h>
+
 kerr_t permission_generic(struct inode *inode, unsigned mask)
 {
 	const struct cred *c = current_cred();
@@ -267,6 +269,8 @@ kerr_t vfs_setattr(const struct path *p, struct attr *a)
 		err = inode_setattr_locked(inode, a);
 	rwsem_write_unlock(&inode->rwsem);
 	mount_drop_write(p->mnt);
+	if (!err)
+		notify_change(p->dentry, a->valid);
 	return err;
 }
 
@@ -304,6 +308,8 @@ kerr_t vfs_truncate(const struct path *p, loff_t size)
 		inode_write_put(inode);
 	}
 	mount_drop_write(p->mnt);
+	if (!err)
+		notify_dentry(p->dentry, IN_MODIFY);
 	return err;
 }
 

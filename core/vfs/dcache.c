@@ -10,6 +10,8 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/notify.h>
+
 static struct hlist *dhash_slot(u32 hash)
 {
 	return &vfs()->dhash[(hash ^ (hash >> 16)) & vfs()->dhash_mask];
@@ -117,8 +119,10 @@ static void dentry_dispose(struct list *victims)
 		struct dentry *d = list_first(victims, struct dentry, lru);
 
 		list_del(&d->lru);
-		if (d->inode)
+		if (d->inode) {
+			notify_inode_gone(d->inode);
 			inode_put(d->inode);
+		}
 		if (d->flags & DENTRY_NAME_ALLOC)
 			kfree(d->name.str);
 		kmem_cache_free(vfs()->dentry_cache, d);
@@ -251,8 +255,10 @@ void dentry_delete(struct dentry *d)
 		dentry_unhash_locked(d);
 	}
 	spin_unlock(&vfs()->dcache_lock);
-	if (inode)
+	if (inode) {
+		notify_inode_gone(inode);
 		inode_put(inode);
+	}
 }
 
 /* Walks the tree below top, leaves first, without recursion; a directory is looked at again after its children went. force: pins do not count. */

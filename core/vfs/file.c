@@ -8,6 +8,7 @@
 
 #include <maestro/block.h>
 #include <maestro/dev.h>
+#include <maestro/notify.h>
 
 static const struct file_ops no_fops;
 
@@ -101,6 +102,8 @@ static void file_release(struct file *f)
 {
 	struct inode *inode = f->inode;
 
+	if (inode && f->ops)
+		notify_file(f, f->mode & FMODE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	if (!list_empty(&f->epoll_links))
 		epoll_file_released(f);
 	if (inode && inode->locks)
@@ -157,6 +160,7 @@ static kerr_t file_init(void)
 
 	spin_init(&v->defer_lock, RANK_WORK, "file.defer");
 	work_init(&v->defer_work, release_deferred);
+	spin_init(&v->notify_lock, RANK_ISPIN, "notify");
 	return kmem_cache_create(&v->file_cache, "file", sizeof(struct file), 16);
 }
 
@@ -189,8 +193,10 @@ ssize_t vfs_read(struct file *f, struct iov_iter *it, loff_t *pos)
 	if (unlikely(!f->ops->read_iter))
 		return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
 	n = f->ops->read_iter(f, it, pos);
-	if (n > 0)
+	if (n > 0) {
 		current->io_rchar += (u64)n;
+		notify_file(f, IN_ACCESS);
+	}
 	return n;
 }
 
@@ -203,8 +209,10 @@ ssize_t vfs_write(struct file *f, struct iov_iter *it, loff_t *pos)
 	if (unlikely(!f->ops->write_iter))
 		return -EINVAL;
 	n = f->ops->write_iter(f, it, pos);
-	if (n > 0)
+	if (n > 0) {
 		current->io_wchar += (u64)n;
+		notify_file(f, IN_MODIFY);
+	}
 	return n;
 }
 
@@ -284,5 +292,7 @@ kerr_t vfs_iterate(struct file *f, struct dir_context *ctx)
 		file_accessed(f);
 	}
 	rwsem_read_unlock(&inode->rwsem);
+	if (!err)
+		notify_file(f, IN_ACCESS);
 	return err;
 }

@@ -8,6 +8,8 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/notify.h>
+
 mode_t mode_masked(mode_t mode)
 {
 	return current->fs ? mode & ~current->fs->umask : mode;
@@ -147,6 +149,10 @@ static kerr_t make_in(const struct path *at, const struct name *n, bool trailing
 	if (!err)
 		err = make_op(dir, d, m);
 	rwsem_write_unlock(&dir->rwsem);
+	if (!err && m->kind == MAKE_LINK)
+		notify_inode(d->inode, IN_ATTRIB);
+	if (!err)
+		notify_dir(dir, m->kind == MAKE_DIR ? IN_CREATE | IN_ISDIR : IN_CREATE, n);
 	if (!err && out) {
 		path_get(at);
 		dentry_put(at->dentry);
@@ -300,9 +306,12 @@ static kerr_t remove_locked(struct inode *dir, struct dentry *d, bool rmdir)
 		err = dir->ops->unlink(dir, d);
 	}
 	rwsem_write_unlock(&victim->rwsem);
-	if (!err)
-		dentry_delete(d);
-	return err;
+	if (err)
+		return err;
+	if (!rmdir)
+		notify_inode(victim, IN_ATTRIB); /* its count of links */
+	dentry_delete(d);
+	return 0;
 }
 
 static kerr_t remove_in(const struct path *at, const struct name *n, bool trailing, bool rmdir)
@@ -325,6 +334,8 @@ static kerr_t remove_in(const struct path *at, const struct name *n, bool traili
 		err = remove_locked(dir, d, rmdir);
 	}
 	rwsem_write_unlock(&dir->rwsem);
+	if (!err)
+		notify_dir(dir, rmdir ? IN_DELETE | IN_ISDIR : IN_DELETE, n);
 	if (d)
 		dentry_put(d);
 	if (victim)
@@ -521,6 +532,30 @@ static kerr_t rename_locked(struct rename *r, struct inode **victim)
 	return err;
 }
 
+/* One thing went from a name to another. */
+static void tell_move(struct inode *odir, const struct name *o, struct inode *ndir, const struct name *n, struct inode *moved, struct inode *replaced)
+{
+	u32 cookie = notify_cookie(), dir = S_ISDIR(moved->mode) ? IN_ISDIR : 0;
+
+	notify_dir_slow(odir, IN_MOVED_FROM | dir, o, cookie);
+	notify_dir_slow(ndir, IN_MOVED_TO | dir, n, cookie);
+	if (replaced)
+		notify_inode(replaced, IN_ATTRIB);
+	notify_inode(moved, IN_MOVE_SELF);
+}
+
+static void rename_tell(const struct rename *r, struct inode *odir, struct inode *ndir)
+{
+	struct inode *src = r->od->inode, *dst = r->nd->inode;
+	bool exchange = r->flags & RENAME_EXCHANGE;
+
+	if (src == dst)
+		return; /* two names of one file: nothing happened */
+	tell_move(odir, &r->oname, ndir, &r->nname, src, exchange ? NULL : dst);
+	if (exchange)
+		tell_move(ndir, &r->nname, odir, &r->oname, dst, NULL);
+}
+
 static kerr_t rename_in(struct rename *r)
 {
 	struct inode *odir = r->odir->dentry->inode, *ndir = r->ndir->dentry->inode, *victim = NULL;
@@ -535,6 +570,8 @@ static kerr_t rename_in(struct rename *r)
 	lock_dirs(odir, r->odir->dentry, ndir, r->ndir->dentry);
 	err = rename_locked(r, &victim);
 	unlock_dirs(odir, ndir);
+	if (!err && notify_any())
+		rename_tell(r, odir, ndir);
 	if (r->nd)
 		dentry_put(r->nd);
 	if (r->od)

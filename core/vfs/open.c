@@ -5,6 +5,8 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/notify.h>
+
 #define O_TMPFILE_BIT 020000000u
 
 static unsigned acc_mask(u32 flags)
@@ -93,6 +95,8 @@ static kerr_t open_path(struct file *f, u32 flags, bool created)
 	}
 	if (trunc)
 		mount_drop_write(f->path.mnt);
+	if (!err && trunc)
+		notify_dentry(f->path.dentry, IN_MODIFY);
 	return err;
 }
 
@@ -140,6 +144,8 @@ static kerr_t create_last(struct walk *w, u32 flags, mode_t mode, struct dentry 
 	rwsem_write_unlock(&dir->rwsem);
 	if (!ro)
 		mount_drop_write(w->path.mnt);
+	if (*made)
+		notify_dir(dir, IN_CREATE, &w->last);
 	return err;
 }
 
@@ -288,6 +294,7 @@ kerr_t do_open(int dirfd, const char *name, const struct open_how_k *how, struct
 		file_put(f);
 		return err;
 	}
+	notify_file(f, IN_OPEN);
 	*out = f;
 	return 0;
 }

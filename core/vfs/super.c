@@ -7,6 +7,7 @@
 #include "vfs_priv.h"
 
 #include <maestro/block.h>
+#include <maestro/notify.h>
 #include <maestro/printk.h>
 
 kerr_t fs_register(const struct fs_type *t)
@@ -105,6 +106,7 @@ static void super_shutdown(struct super *sb)
 
 	if (err)
 		klog_err("VFS: %s: errors while writing back at unmount", sb->id);
+	notify_super_gone(sb);
 	spin_lock(&vfs()->supers_lock);
 	list_del(&sb->node);
 	spin_unlock(&vfs()->supers_lock);

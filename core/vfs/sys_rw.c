@@ -6,6 +6,7 @@
 #include "vfs_priv.h"
 
 #include <abi/fs.h>
+#include <maestro/notify.h>
 
 #if __has_include(<gen/sys_proto.h>)
 #include <gen/sys_proto.h>
@@ -325,6 +326,8 @@ long sys_fallocate(int fd, int mode, s64 off, s64 len)
 	if (!f)
 		return -EBADF;
 	ret = fallocate(f, mode, off, len);
+	if (!ret)
+		notify_file(f, IN_MODIFY);
 	file_put(f);
 	return ret;
 }

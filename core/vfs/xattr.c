@@ -2,6 +2,8 @@
 /* Extended attributes: who may touch which name space. Follows xattr(7). Locking: the inode's rwsem for writing in setxattr. */
 #include "vfs_priv.h"
 
+#include <maestro/notify.h>
+
 static bool has_prefix(const char *s, const char *prefix)
 {
 	return !strncmp(s, prefix, strlen(prefix));
@@ -56,6 +58,8 @@ kerr_t vfs_setxattr(const struct path *p, const char *name, const void *val, siz
 		err = inode->ops && inode->ops->setxattr ? inode->ops->setxattr(inode, name, val, size, flags) : KERR(EOPNOTSUPP);
 	rwsem_write_unlock(&inode->rwsem);
 	mount_drop_write(p->mnt);
+	if (!err)
+		notify_dentry(p->dentry, IN_ATTRIB);
 	return err;
 }
 

@@ -5,6 +5,7 @@
 #include <maestro/lib.h>
 #include <maestro/version.h>
 #include <maestro/pagecache.h>
+#include <maestro/notify.h>
 #include <maestro/printk.h>
 
 #include "proc_fs.h"
@@ -145,6 +146,9 @@ TEXT(show_file_nr, "%d\t0\t%llu\n", atomic_read(&kernel()->vfs.nfiles), (unsigne
 TEXT(show_inode_nr, "%lu\t%lu\n", (unsigned long)kernel()->vfs.ninodes, (unsigned long)kernel()->vfs.niunused)
 TEXT(show_dentry_state, "%lu\t%lu\t45\t0\t0\t0\n", (unsigned long)kernel()->vfs.ndentries, (unsigned long)kernel()->vfs.nunused)
 TEXT(show_pipe_max, "1048576\n")
+TEXT(show_inotify_events, "%u\n", INOTIFY_MAX_EVENTS)
+TEXT(show_inotify_instances, "%d\n", INOTIFY_MAX_INSTANCES)
+TEXT(show_inotify_watches, "%d\n", INOTIFY_MAX_WATCHES)
 TEXT(show_poolsize, "256\n")
 TEXT(show_entropy, "256\n")
 
@@ -216,11 +220,18 @@ static const struct pnode vm_nodes[] = {
 	MM_NODE(swappiness),
 	{.name = NULL},
 };
+static const struct pnode inotify_nodes[] = {
+	{.name = "max_queued_events", .mode = S_IFREG | 0444, .show = show_inotify_events},
+	{.name = "max_user_instances", .mode = S_IFREG | 0444, .show = show_inotify_instances},
+	{.name = "max_user_watches", .mode = S_IFREG | 0444, .show = show_inotify_watches},
+	{.name = NULL},
+};
 static const struct pnode fs_nodes[] = {
 	{.name = "dentry-state", .mode = S_IFREG | 0444, .show = show_dentry_state},
 	{.name = "file-max", .mode = S_IFREG | 0444, .show = show_file_max},
 	{.name = "file-nr", .mode = S_IFREG | 0444, .show = show_file_nr},
 	{.name = "inode-nr", .mode = S_IFREG | 0444, .show = show_inode_nr},
+	{.name = "inotify", .mode = S_IFDIR | 0555, .children = inotify_nodes},
 	{.name = "nr_open", .mode = S_IFREG | 0444, .show = show_nr_open},
 	{.name = "pipe-max-size", .mode = S_IFREG | 0444, .show = show_pipe_max},
 	{.name = NULL},

@@ -206,6 +206,7 @@ struct inode {
 		struct block_device *bdev;
 		void *priv;
 	};
+	struct hlist watches;	     /* [vfs.notify_lock] inotify's */
 	struct file_lock_ctx *locks; /* [lock] flock and POSIX locks, or NULL */
 	u32 seals;		     /* memfd */
 };

@@ -51,6 +51,10 @@ struct vfs_state {
 	struct wait_queue mount_wait; /* poll on /proc/mounts */
 	struct atomic mount_event;
 
+	struct spinlock notify_lock; /* RANK_ISPIN: watches on inodes, and the events queued for them */
+	struct atomic nwatches;	    /* [a] all watches; changed under notify_lock */
+	u32 notify_cookie;	    /* [notify_lock] */
+
 	struct spinlock ino_lock;   /* RANK_LEAF */
 	u64 next_ino;		    /* [ino_lock] numbers of pipes and anonymous inodes */
 
