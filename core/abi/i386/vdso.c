@@ -64,7 +64,7 @@ void abi_vdso_update(s64 wall_offset)
 	usable = hal_time_vclock(&c);
 	store_relaxed(&d->seq, d->seq + 1);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	d->usable = usable;
+	d->usable = usable ? VDSO_USABLE | (HAL_HWCAP & (1u << 26) ? VDSO_ORDER_TSC : 0) : 0; /* HWCAP is CPUID.1:EDX; 26 is SSE2 */
 	if (usable) {
 		d->mult = c.mult;
 		d->shift = c.shift;

@@ -4,9 +4,12 @@
 
 #include <maestro/types.h>
 
+#define VDSO_USABLE 1u
+#define VDSO_ORDER_TSC 2u /* the CPU has lfence: RDTSC shall not be run ahead */
+
 struct vdso_data {
 	u32 seq;	/* odd while the kernel writes; readers retry if it changed */
-	u32 usable;	/* 0: the clock cannot be read here, call the kernel */
+	u32 usable;	/* VDSO_*; 0: the clock cannot be read here, call the kernel */
 	u32 mult, shift;
 	u64 base_cycles;
 	s64 base_ns;	/* monotonic ns at base_cycles */

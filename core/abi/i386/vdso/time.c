@@ -46,9 +46,13 @@ static long kernel_call(long nr, long a, const void *b)
 /* ns / 10^9, by two divisions of 64 by 32 bits. */
 static u64 split(u64 ns, u32 *rest)
 {
-	u32 hi = (u32)(ns >> 32), lo = (u32)ns, top = hi / 1000000000u, quotient;
+	u32 hi = (u32)(ns >> 32), lo = (u32)ns, top = 0, quotient;
 
-	__asm__("divl %4" : "=a"(quotient), "=d"(*rest) : "0"(lo), "1"(hi % 1000000000u), "r"(1000000000u));
+	if (hi >= 1000000000u) { /* after the year 2106 */
+		top = hi / 1000000000u;
+		hi %= 1000000000u;
+	}
+	__asm__("divl %4" : "=a"(quotient), "=d"(*rest) : "0"(lo), "1"(hi), "r"(1000000000u));
 	return ((u64)top << 32) | quotient;
 }
 
@@ -56,7 +60,7 @@ static u64 split(u64 ns, u32 *rest)
 static bool now(bool wall, u64 *out)
 {
 	const volatile struct vdso_data *d = &vdso_data;
-	u32 seq, mult, shift;
+	u32 seq, mult, shift, usable;
 	u64 cycles, ns;
 
 	do {
@@ -65,11 +69,14 @@ static bool now(bool wall, u64 *out)
 		while ((seq = d->seq) & 1)
 			__asm__ volatile("pause");
 		__asm__ volatile("" ::: "memory");
-		if (!d->usable)
+		usable = d->usable;
+		if (!usable)
 			return false;
 		mult = d->mult;
 		shift = d->shift;
-		__asm__ volatile("lock; addl $0, (%%esp); rdtsc" : "=a"(lo), "=d"(hi)::"memory", "cc");
+		if (usable & VDSO_ORDER_TSC)
+			__asm__ volatile("lfence" ::: "memory");
+		__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi)::"memory");
 		cycles = (((u64)hi << 32) | lo) - d->base_cycles;
 		ns = (u64)d->base_ns + (wall ? (u64)d->wall_offset : 0);
 		__asm__ volatile("" ::: "memory");
