@@ -222,7 +222,7 @@ static void log_disk(const struct disk *d)
 		if (b->partno)
 			n += kscnprintf(parts + n, sizeof(parts) - (size_t)n, " %s", b->name);
 	}
-	klog_info("%s: %llu sectors (%llu MiB) %s%s%s", d->name, (unsigned long long)d->sectors, (unsigned long long)(d->sectors >> 11),
+	klog(LOG_NOTICE, "%s: %llu sectors (%llu MiB) %s%s%s", d->name, (unsigned long long)d->sectors, (unsigned long long)(d->sectors >> 11),
 		  d->model, n ? ":" : "", parts);
 }
 

@@ -212,6 +212,6 @@ kerr_t initramfs_unpack(const void *data, size_t size)
 	}
 	free_links(&u);
 	if (!err)
-		klog_info("initramfs: %u files", u.files);
+		klog(LOG_NOTICE, "initramfs: %u files", u.files);
 	return err;
 }

@@ -22,6 +22,7 @@
 #include <maestro/slab.h>
 #include <maestro/timer.h>
 #include <maestro/tty.h>
+#include <maestro/version.h>
 #include <maestro/vfs.h>
 
 static const struct {
@@ -92,9 +93,10 @@ void upcall_boot(void)
 
 	if (err)
 		panic("not enough memory to start (%llu KiB of RAM)", (unsigned long long)(info->ram_total >> 10));
-	klog_info("Maestro, Linux 6.1 compatible, on %s; loaded by %s", hal_machine(), info->loader);
-	klog_info("memory: %llu KiB, %llu KiB free; command line: %s", (unsigned long long)(info->ram_total >> 10),
-		  (unsigned long long)(page_free_count() << (PAGE_SHIFT - 10)), info->cmdline);
+	klog(LOG_NOTICE, "Maestro " MAESTRO_VERSION_TEXT ", compatible with Linux 6.1, on %s, started by %s", hal_machine(), info->loader);
+	klog(LOG_NOTICE, "memory: %llu MiB, %llu KiB of it for the kernel", (unsigned long long)(info->ram_total >> 20),
+	     (unsigned long long)((info->ram_total >> 10) - (page_free_count() << (PAGE_SHIFT - 10))));
+	klog_info("command line: %s", info->cmdline);
 	err = proc_spawn_init(kernel_boot_user, NULL);
 	if (err)
 		panic("cannot make the first process: error %d", -kerr_code(err));

@@ -119,7 +119,7 @@ static kerr_t mount_root(void)
 		explain_no_root(p->rootfstype[0] ? p->rootfstype : "holds no ext2 ", -kerr_code(err));
 		return err;
 	}
-	klog_info("root: %s mounted %s", node, p->ro ? "read-only" : "read-write");
+	klog(LOG_NOTICE, "root: %s, mounted %s", node, p->ro ? "read-only" : "read-write");
 	return move_root();
 }
 
@@ -255,7 +255,8 @@ void kernel_boot_user(void *unused)
 	open_console();
 	if (boot_params()->trace[0] && !strcmp(boot_params()->trace, "all"))
 		hal_current()->flags |= TASK_TRACE_SYSCALLS;
-	klog_info("init: %s", from_initrd ? "/init of the initramfs" : boot_params()->init[0] ? boot_params()->init : "/sbin/init");
+	klog(LOG_NOTICE, "init: %s, %u ms after start", from_initrd ? "/init of the initramfs" : boot_params()->init[0] ? boot_params()->init : "/sbin/init",
+	     (unsigned)div_u64((u64)ktime_get(), NSEC_PER_MSEC));
 	run_init(from_initrd ? "/init" : NULL);
 	klog(LOG_EMERG, "no init could be started: looked for %s; give init=/path on the boot line",
 	     boot_params()->init[0] ? boot_params()->init : "/sbin/init, /etc/init, /bin/init, /bin/sh");
