@@ -106,15 +106,16 @@ static long process_vm(pid_t pid, const void __user *lvec, unsigned long ln, con
 	if (flags)
 		return -EINVAL;
 	total = iovec_import(lvec, ln, lsmall, &local);
-	if (total < 0)
+	if (total <= 0) {
+		if (!total)
+			iovec_free(local, lsmall);
 		return total;
+	}
 	ret = iovec_import(rvec, rn, rsmall, &remote);
 	if (ret < 0)
 		goto free_local;
-	if (!total || !ret) {
-		ret = 0;
+	if (!ret)
 		goto free_remote;
-	}
 	ret = find_mm(pid, &mm);
 	if (ret)
 		goto free_remote;

@@ -253,12 +253,14 @@ long sys_utime(const char __user *name, const void __user *times)
 #define XATTR_SIZE_MAX 65536
 #define XATTR_LIST_MAX 65536
 
+#define BY_PATH (-2) /* no descriptor: the name counts, NULL too */
+
 /* The object of a call: a path or a descriptor; references in *p. */
 static kerr_t object(const char __user *name, int fd, unsigned lookup, struct path *p)
 {
 	struct file *f;
 
-	if (name)
+	if (fd == BY_PATH)
 		return user_path(AT_FDCWD, name, lookup, p);
 	f = fd_get(fd);
 	if (!f)
@@ -376,60 +378,60 @@ static long xattr_remove(const char __user *name, int fd, unsigned lookup, const
 
 long sys_setxattr(const char __user *name, const char __user *attr, const void __user *val, size_t size, int flags)
 {
-	return xattr_set(name, -1, LOOKUP_FOLLOW, attr, val, size, flags);
+	return xattr_set(name, BY_PATH, LOOKUP_FOLLOW, attr, val, size, flags);
 }
 
 long sys_lsetxattr(const char __user *name, const char __user *attr, const void __user *val, size_t size, int flags)
 {
-	return xattr_set(name, -1, 0, attr, val, size, flags);
+	return xattr_set(name, BY_PATH, 0, attr, val, size, flags);
 }
 
 long sys_fsetxattr(int fd, const char __user *attr, const void __user *val, size_t size, int flags)
 {
-	return xattr_set(NULL, fd, 0, attr, val, size, flags);
+	return xattr_set(NULL, MAX(fd, -1), 0, attr, val, size, flags);
 }
 
 long sys_getxattr(const char __user *name, const char __user *attr, void __user *val, size_t size)
 {
-	return xattr_get(name, -1, LOOKUP_FOLLOW, attr, val, size);
+	return xattr_get(name, BY_PATH, LOOKUP_FOLLOW, attr, val, size);
 }
 
 long sys_lgetxattr(const char __user *name, const char __user *attr, void __user *val, size_t size)
 {
-	return xattr_get(name, -1, 0, attr, val, size);
+	return xattr_get(name, BY_PATH, 0, attr, val, size);
 }
 
 long sys_fgetxattr(int fd, const char __user *attr, void __user *val, size_t size)
 {
-	return xattr_get(NULL, fd, 0, attr, val, size);
+	return xattr_get(NULL, MAX(fd, -1), 0, attr, val, size);
 }
 
 long sys_listxattr(const char __user *name, void __user *list, size_t size)
 {
-	return xattr_list(name, -1, LOOKUP_FOLLOW, list, size);
+	return xattr_list(name, BY_PATH, LOOKUP_FOLLOW, list, size);
 }
 
 long sys_llistxattr(const char __user *name, void __user *list, size_t size)
 {
-	return xattr_list(name, -1, 0, list, size);
+	return xattr_list(name, BY_PATH, 0, list, size);
 }
 
 long sys_flistxattr(int fd, void __user *list, size_t size)
 {
-	return xattr_list(NULL, fd, 0, list, size);
+	return xattr_list(NULL, MAX(fd, -1), 0, list, size);
 }
 
 long sys_removexattr(const char __user *name, const char __user *attr)
 {
-	return xattr_remove(name, -1, LOOKUP_FOLLOW, attr);
+	return xattr_remove(name, BY_PATH, LOOKUP_FOLLOW, attr);
 }
 
 long sys_lremovexattr(const char __user *name, const char __user *attr)
 {
-	return xattr_remove(name, -1, 0, attr);
+	return xattr_remove(name, BY_PATH, 0, attr);
 }
 
 long sys_fremovexattr(int fd, const char __user *attr)
 {
-	return xattr_remove(NULL, fd, 0, attr);
+	return xattr_remove(NULL, MAX(fd, -1), 0, attr);
 }

@@ -501,6 +501,8 @@ static long do_epoll_wait(int epfd, void __user *events, int max, ktime_t deadli
 
 	if (max <= 0 || max > S32_MAX / (int)sizeof(struct epoll_event_k))
 		return -EINVAL;
+	if ((uaddr_t)events > HAL_USER_END - (size_t)max * sizeof(struct epoll_event_k))
+		return -EFAULT;
 	epf = fd_get(epfd);
 	if (!epf)
 		return -EBADF;

@@ -661,12 +661,15 @@ static long splice(struct file *in, void __user *ioff, struct file *out, void __
 {
 	struct pipe *pin = pipe_of(in), *pout = pipe_of(out);
 	struct place p;
+	loff_t probe;
 	long ret;
 
 	if (!(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE))
 		return -EBADF;
 	if ((pin && ioff) || (pout && ooff))
 		return -ESPIPE;
+	if ((ooff && copy_in(&probe, (const loff_t __user *)ooff)) || (ioff && copy_in(&probe, (const loff_t __user *)ioff)))
+		return -EFAULT;
 	if (pin && pout)
 		return pipe_to_pipe(in, out, n, nonblock || (in->flags & O_NONBLOCK) || (out->flags & O_NONBLOCK), false);
 	if (pin) {
@@ -736,8 +739,18 @@ long sys_vmsplice(int fd, const void __user *vec, unsigned long n, unsigned flag
 	f = fd_get(fd);
 	if (!f)
 		return -EBADF;
-	if (pipe_of(f))
+	if (pipe_of(f)) {
 		ret = vector(fd, vec, n, NULL, !(f->mode & FMODE_WRITE), 0);
+	} else if (f->mode & (FMODE_READ | FMODE_WRITE)) {
+		/* Linux reads the vector first: its errors come before that of the descriptor. */
+		struct iovec_k small[IOV_FAST], *copy;
+		ssize_t total = iovec_import(vec, n, small, &copy);
+
+		if (total < 0)
+			ret = total;
+		else
+			iovec_free(copy, small);
+	}
 	file_put(f);
 	return ret;
 }
