@@ -145,9 +145,10 @@ kerr_t do_madvise(struct mm *mm, uaddr_t start, size_t len, int advice)
 {
 	uaddr_t end;
 
-	if (!IS_ALIGNED(start, PAGE_SIZE) || len > HAL_USER_END || start > HAL_USER_END - ALIGN_UP(len, PAGE_SIZE))
-		return KERR(EINVAL);
+	/* What lies behind user space is a hole like others. */
 	end = start + ALIGN_UP(len, PAGE_SIZE);
+	if (!IS_ALIGNED(start, PAGE_SIZE) || (len && !ALIGN_UP(len, PAGE_SIZE)) || end < start)
+		return KERR(EINVAL);
 	switch (advice) {
 	case MADV_NORMAL:
 		return advise_flags(mm, start, end, advice, 0, VM_SEQ_READ | VM_RAND_READ);

@@ -320,6 +320,8 @@ static kerr_t check_args(struct file *file, size_t len, unsigned flags, pgoff_t 
 		return KERR(EINVAL);
 	if (len > HAL_USER_END)
 		return KERR(ENOMEM);
+	if (!file && (flags & MAP_ANONYMOUS) && (flags & MAP_SHARED_VALIDATE) == MAP_SHARED_VALIDATE)
+		return KERR(EINVAL); /* only files validate */
 	if (pgoff + (ALIGN_UP(len, PAGE_SIZE) >> PAGE_SHIFT) < pgoff)
 		return KERR(EOVERFLOW);
 	if (flags & MAP_HUGETLB) /* the pool of huge pages is empty */

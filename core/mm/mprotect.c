@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mprotect(2): everything is checked, then areas are cut, then each changes. Tables lose rights at once and gain them by faults, which know about
+ * mprotect(2): what can be changed is found, then areas are cut, then each changes. Tables lose rights at once and gain them by faults, which know about
  * copy-on-write and dirty tracking. mm.lock held for writing.
  */
 #include "vm.h"
@@ -20,19 +20,24 @@ static bool becomes_accountable(const struct vma *v, u32 flags)
 	return (flags & VM_WRITE) && !(v->flags & (VM_WRITE | VM_SHARED | VM_ACCOUNT | VM_NORESERVE | VM_PFNMAP));
 }
 
-/* Also adds up what is to be accounted, in pages. */
-static kerr_t check_range(struct mm *mm, uaddr_t start, uaddr_t end, unsigned prot, long *charge)
+/*
+ * Areas are changed up to the first that refuses or is missing, as by Linux: *end comes back as its start, with the error. Also adds up what is to
+ * be accounted, in pages.
+ */
+static kerr_t check_range(struct mm *mm, uaddr_t start, uaddr_t *end, unsigned prot, long *charge)
 {
 	struct vma *v = vma_find(mm, start);
+	uaddr_t last = *end;
 
-	for (*charge = 0; start < end; v = vma_next(mm, v)) {
+	for (*charge = 0; start < last; v = vma_next(mm, v)) {
 		u32 flags;
 		uaddr_t stop;
 
+		*end = start;
 		if (!v || v->start > start)
 			return KERR(ENOMEM);
 		flags = new_flags(v, prot);
-		stop = MIN(v->end, end);
+		stop = MIN(v->end, last);
 		if (flags & ~(flags >> 4) & VM_ACCESS)
 			return KERR(EACCES);
 		if (becomes_accountable(v, flags)) {
@@ -42,6 +47,7 @@ static kerr_t check_range(struct mm *mm, uaddr_t start, uaddr_t end, unsigned pr
 		}
 		start = stop;
 	}
+	*end = last;
 	return KERR(0);
 }
 
@@ -98,7 +104,7 @@ static kerr_t mprotect_locked(struct mm *mm, uaddr_t start, uaddr_t end, unsigne
 {
 	struct vma *v = vma_find(mm, start);
 	long charge;
-	kerr_t err;
+	kerr_t err, stopped;
 
 	if (!v || v->start >= end)
 		return KERR(ENOMEM);
@@ -107,9 +113,10 @@ static kerr_t mprotect_locked(struct mm *mm, uaddr_t start, uaddr_t end, unsigne
 			return KERR(EINVAL);
 		start = v->start;
 	}
-	err = check_range(mm, start, end, prot, &charge);
-	if (!err && charge)
-		err = vm_commit(charge);
+	stopped = check_range(mm, start, &end, prot, &charge);
+	if (start == end)
+		return stopped;
+	err = charge ? vm_commit(charge) : KERR(0);
 	if (err)
 		return err;
 	err = vma_isolate(mm, start, end, &v);
@@ -117,7 +124,8 @@ static kerr_t mprotect_locked(struct mm *mm, uaddr_t start, uaddr_t end, unsigne
 		vm_uncommit(charge);
 		return err;
 	}
-	return change_range(mm, v, end, prot, charge);
+	err = change_range(mm, v, end, prot, charge);
+	return err ? err : stopped;
 }
 
 kerr_t do_mprotect(uaddr_t addr, size_t len, unsigned prot)
