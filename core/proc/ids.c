@@ -32,6 +32,17 @@ void session_for_each(pid_t session, void (*fn)(struct proc *p, void *arg), void
 			fn(p, arg);
 }
 
+pid_t pid_session(pid_t nr)
+{
+	struct pid *pid = pid_find(nr);
+
+	if (!pid)
+		return -1;
+	if (!list_empty(&pid->pgrp_members))
+		return list_first(&pid->pgrp_members, struct proc, pgrp_node)->session;
+	return pid->proc ? pid->proc->session : -1;
+}
+
 /* No member, `ignored` aside, has a parent in the session but outside the group. */
 static bool is_orphaned(struct pid *pgrp, const struct proc *ignored)
 {

@@ -78,10 +78,9 @@ static void echo_bytes(struct tty *t, const u8 *p, unsigned len)
 {
 	struct n_tty *n = &t->n;
 
-	if (!n_tty_echo_pending(t) && room(t) >= len) {
-		t->ops->write(t, p, len);
-		return;
-	}
+	/* It goes out when all that came together is processed: a signal character among it takes back the echo of what stood before. */
+	if (N_TTY_ECHO - (n->echo_head - n->echo_tail) < len)
+		n_tty_echo_flush(t);
 	if (N_TTY_ECHO - (n->echo_head - n->echo_tail) < len)
 		return; /* nobody takes the output: the echo is lost, the input is not */
 	while (len--)

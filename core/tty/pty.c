@@ -59,7 +59,8 @@ static size_t slave_write(struct tty *t, const u8 *buf, size_t n)
 	return n;
 }
 
-static void slave_flush_output(struct tty *t)
+/* The master flushes its input. */
+static void drop_output(struct tty *t)
 {
 	struct pty *p = pty_of(t);
 	unsigned long flags = spin_lock_irqsave(&p->lock);
@@ -102,7 +103,7 @@ static void slave_set_termios(struct tty *t, const struct ktermios *old)
 static const struct tty_driver_ops slave_ops = {
 	.write = slave_write,
 	.write_room = slave_write_room,
-	.flush_output = slave_flush_output,
+	/* No flush_output: what the slave wrote is the master's to read at once, nothing lies between. */
 	.set_termios = slave_set_termios,
 };
 
@@ -274,6 +275,7 @@ static kerr_t pty_make(struct pty **out)
 		goto free_pty;
 	p->line.ops = &slave_ops;
 	tty_default_termios(&p->line.init_termios);
+	p->line.init_termios.cflag &= ~HUPCL;
 	err = tty_object_init(&p->tty, &p->line, false);
 	if (err)
 		goto free_pty;
@@ -560,7 +562,7 @@ static long ptmx_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 		if (arg > 2)
 			return -EINVAL;
 		if (arg != 1)
-			slave_flush_output(&p->tty);
+			drop_output(&p->tty);
 		if (arg != 1)
 			slave_output_room(p);
 		return 0;

@@ -238,21 +238,8 @@ long tty_ioctl_gsid(struct tty *t, bool master, pid_t *out)
 	return *out ? 0 : -ENOTTY;
 }
 
-struct group_search {
-	bool found;
-	pid_t session;
-};
-static void note_session(struct proc *p, void *arg)
-{
-	struct group_search *s = arg;
-
-	s->found = true;
-	s->session = p->session;
-}
-
 long tty_ioctl_spgrp(struct tty *t, bool master, pid_t pgrp)
 {
-	struct group_search s = { false, 0 };
 	struct proc *p = my_proc();
 	kerr_t err = tty_check_change(t, SIGTTOU);
 	unsigned long flags;
@@ -267,10 +254,11 @@ long tty_ioctl_spgrp(struct tty *t, bool master, pid_t pgrp)
 	if (!p || p->tty != t || t->session != p->session) {
 		ret = -ENOTTY;
 	} else {
-		pgrp_for_each(pgrp, note_session, &s);
-		if (!s.found)
+		pid_t session = pid_session(pgrp);
+
+		if (session < 0)
 			ret = -ESRCH;
-		else if (s.session != p->session)
+		else if (session != p->session)
 			ret = -EPERM;
 		else
 			store_relaxed(&t->pgrp, pgrp);

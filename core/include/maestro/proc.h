@@ -178,6 +178,8 @@ bool pgrp_is_orphaned(pid_t pgrp); /* tree lock held */
 /* Calls fn for each member; tree lock held. */
 void pgrp_for_each(pid_t pgrp, void (*fn)(struct proc *p, void *arg), void *arg);
 void session_for_each(pid_t session, void (*fn)(struct proc *p, void *arg), void *arg);
+/* The session of the process group of this number, or, if there is no such group, of the process. -1: the number is not in use. Tree lock held */
+pid_t pid_session(pid_t nr);
 
 /* --- pieces that fork, exec, exit and the id calls share; tree lock held --- */
 struct pid *pid_find(pid_t nr);
