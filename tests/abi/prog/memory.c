@@ -118,7 +118,7 @@ static void test_protect(void)
 	CALL("mprotect grows", mprotect(p, P, PROT_READ | PROT_GROWSDOWN));
 	p = anon(1, PROT_READ | PROT_WRITE);
 	p[0] = (char)0xc3;
-	CHILD("execute without x", ((void (*)(void))p)());
+	CHILD("execute without x", signal(SIGSEGV, SIG_DFL); ((void (*)(void))p)());
 	mprotect(p, P, PROT_READ | PROT_EXEC);
 	CHILD("execute with x", ((void (*)(void))p)(); _exit(3));
 	CALL("madvise dontneed", (mprotect(p, P, PROT_READ | PROT_WRITE), madvise(p, P, MADV_DONTNEED)));
