@@ -33,6 +33,8 @@ void rusage_of_task(struct task *t, struct rusage_k *out)
 	struct mm *mm = t->mm;
 
 	memset(out, 0, sizeof(*out));
+	if (t == hal_current())
+		sched_account_current();
 	out->utime = t->utime;
 	out->stime = t->stime;
 	out->minflt = t->min_flt;

@@ -64,8 +64,11 @@ long sys_settimeofday(const void __user *tv, const void __user *tz)
 		kernel()->time.minuteswest = z.minuteswest;
 		kernel()->time.dsttime = z.dsttime;
 	}
-	if (tv)
-		ktime_set_real(timespec_to_ns(t));
+	if (!tv)
+		return 0;
+	if (timespec_to_ns(t) < hal_time_ns()) /* the boot would lie before the Epoch */
+		return -EINVAL;
+	ktime_set_real(timespec_to_ns(t));
 	return 0;
 }
 
@@ -75,6 +78,8 @@ long do_clock_settime(int clock, struct timespec64 t)
 		return -EINVAL;
 	if (!capable(CAP_SYS_TIME))
 		return -EPERM;
+	if (timespec_to_ns(t) < hal_time_ns()) /* the boot would lie before the Epoch */
+		return -EINVAL;
 	ktime_set_real(timespec_to_ns(t));
 	return 0;
 }
