@@ -16,6 +16,7 @@
 #include <maestro/lib.h>
 #include <maestro/mm.h>
 #include <maestro/proc.h>
+#include <maestro/slab.h>
 #include <maestro/uaccess.h>
 #include <maestro/vfs.h>
 
@@ -284,6 +285,65 @@ static long do_futex_wait(u64 uaddr, bool shared, u32 val, u32 bitset, ktime_t d
 	}
 	key_put(&w.key);
 	return ret;
+}
+
+/* Off all queues; the first that was woken, or -1. */
+static long unqueue_all(struct futex_waiter *w, unsigned n)
+{
+	long woken = -1;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (unqueue(&w[i]) && woken < 0)
+			woken = (long)i;
+		key_put(&w[i].key);
+	}
+	return woken;
+}
+
+static bool any_woken(const struct futex_waiter *w, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (load_acquire(&w[i].woken))
+			return true;
+	return false;
+}
+
+long do_futex_waitv(const struct futex_vec *vec, unsigned n, ktime_t deadline)
+{
+	struct futex_waiter *w = kzalloc(n * sizeof(*w), GFP_KERNEL);
+	unsigned queued = 0;
+	bool late = false;
+	kerr_t err = KERR(0);
+	long ret;
+
+	if (!w)
+		return -ENOMEM;
+	while (queued < n && !err) {
+		struct futex_waiter *x = &w[queued];
+
+		x->task = hal_current();
+		x->bitset = FUTEX_BITSET_ANY;
+		err = key_make(vec[queued].uaddr, !(vec[queued].flags & FUTEX_PRIVATE_FLAG), &x->key);
+		if (err)
+			break;
+		err = queue_if(x, vec[queued].uaddr, (u32)vec[queued].val);
+		if (err)
+			key_put(&x->key);
+		else
+			queued++;
+	}
+	while (!err) {
+		task_set_state(TASK_INTERRUPTIBLE);
+		if (any_woken(w, n) || late || task_signal_pending())
+			break;
+		late = schedule_until(deadline);
+	}
+	task_set_state(TASK_RUNNING);
+	ret = unqueue_all(w, queued);
+	kfree(w);
+	if (ret >= 0)
+		return ret;
+	return err ? kerr_code(err) : late ? -ETIMEDOUT : -ERESTARTSYS;
 }
 
 static long wait_restart(struct restart_info *r)

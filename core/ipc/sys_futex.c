@@ -7,6 +7,7 @@
 #include <maestro/futex.h>
 #include <maestro/kernel.h>
 #include <maestro/proc.h>
+#include <maestro/slab.h>
 #include <maestro/time_user.h>
 
 #define FUTEX_WAIT 0
@@ -49,6 +50,51 @@ long sys_futex(void __user *uaddr, int op, u32 val, unsigned long timeout, void 
 long sys_futex_time64(void __user *uaddr, int op, u32 val, unsigned long timeout, void __user *uaddr2, u32 val3)
 {
 	return futex((uaddr_t)uaddr, op, val, timeout, (uaddr_t)uaddr2, val3, true);
+}
+
+#define FUTEX_WAITV_MAX 128
+#define FUTEX2_32 2u
+#define FUTEX_PRIVATE_FLAG 128u
+
+static kerr_t check_vec(const struct futex_vec *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if ((v[i].flags & ~(FUTEX2_32 | FUTEX_PRIVATE_FLAG)) || v[i].reserved || !(v[i].flags & FUTEX2_32))
+			return KERR(EINVAL);
+	return KERR(0);
+}
+
+/* The time is absolute, and a 64-bit timespec in both ABIs. */
+long sys_futex_waitv(const void __user *waiters, unsigned n, unsigned flags, const void __user *timeout, int clock)
+{
+	ktime_t deadline = S64_MAX;
+	struct futex_vec *vec;
+	struct timespec64 ts;
+	kerr_t err = KERR(0);
+	long ret;
+
+	if (flags || !n || n > FUTEX_WAITV_MAX || !waiters)
+		return -EINVAL;
+	if (timeout) {
+		if (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)
+			return -EINVAL;
+		err = get_timespec64(&ts, timeout);
+		if (!err && !timespec_valid(ts))
+			err = KERR(EINVAL);
+		if (!err)
+			err = clock_to_deadline(clock, timespec_to_ns(ts), &deadline);
+	}
+	if (err)
+		return kerr_code(err);
+	vec = kmalloc(n * sizeof(*vec), GFP_KERNEL);
+	if (!vec)
+		return -ENOMEM;
+	err = copy_from_user(vec, waiters, n * sizeof(*vec));
+	if (!err)
+		err = check_vec(vec, n);
+	ret = err ? kerr_code(err) : do_futex_waitv(vec, n, deadline);
+	kfree(vec);
+	return ret;
 }
 
 long sys_set_robust_list(const void __user *head, size_t len)
