@@ -116,3 +116,57 @@ long sys_pivot_root(const char __user *new_root, const char __user *put_old)
 	path_put(&n);
 	return kerr_code(err);
 }
+
+/* ---------------------------------------------------------------- sysfs(2), ustat(2) */
+enum { SYSFS_INDEX = 1, SYSFS_NAME, SYSFS_COUNT };
+
+struct type_search {
+	const char *name; /* by name, or NULL: by index */
+	unsigned index, at;
+	const struct fs_type *found;
+};
+static void note_type(const struct fs_type *t, void *arg)
+{
+	struct type_search *s = arg;
+
+	if (!s->found && (s->name ? !strcmp(s->name, t->name) : s->at == s->index)) {
+		s->found = t;
+		s->index = s->at;
+	}
+	s->at++;
+}
+
+static long type_index(const char __user *user)
+{
+	struct type_search s = { 0 };
+	char *name;
+	kerr_t err = getname(user, false, &name);
+
+	if (err)
+		return kerr_code(err);
+	s.name = name;
+	fs_type_for_each(note_type, &s);
+	putname(name);
+	return s.found ? (long)s.index : -EINVAL;
+}
+
+long sys_sysfs(int option, unsigned long arg1, unsigned long arg2)
+{
+	struct type_search s = { .index = (unsigned)arg1 };
+
+	switch (option) {
+	case SYSFS_INDEX:
+		return type_index((const char __user *)arg1);
+	case SYSFS_NAME:
+		fs_type_for_each(note_type, &s);
+		if (!s.found)
+			return -EINVAL;
+		return copy_to_user((void __user *)arg2, s.found->name, strlen(s.found->name) + 1) ? -EFAULT : 0;
+	case SYSFS_COUNT:
+		s.index = ~0u;
+		fs_type_for_each(note_type, &s);
+		return (long)s.at;
+	default:
+		return -EINVAL;
+	}
+}
