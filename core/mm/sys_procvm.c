@@ -16,7 +16,7 @@ static bool ids_match(const struct cred *c, const struct cred *t)
 	       c->gid == t->gid;
 }
 
-static bool may_access(struct task *t, const struct mm *mm)
+bool mm_may_access(struct task *t, const struct mm *mm)
 {
 	unsigned long irq;
 	bool ok;
@@ -39,7 +39,7 @@ static long find_mm(pid_t pid, struct mm **out)
 	*out = task_mm_get(t);
 	if (!*out)
 		ret = -ESRCH;
-	else if (!may_access(t, *out))
+	else if (!mm_may_access(t, *out))
 		ret = -EPERM;
 	else if ((*out)->host)
 		ret = -ENOSYS;
@@ -126,6 +126,61 @@ free_remote:
 	iovec_free(remote, rsmall);
 free_local:
 	iovec_free(local, lsmall);
+	return ret;
+}
+
+/* Advice that takes nothing away, for another process. */
+static bool advice_for_others(int advice)
+{
+	return advice == MADV_COLD || advice == MADV_PAGEOUT || advice == MADV_WILLNEED;
+}
+
+static long advise(struct task *t, const struct iovec_k *vec, unsigned long n, int advice)
+{
+	struct mm *mm = task_mm_get(t);
+	kerr_t err = KERR(0);
+	long done = 0;
+
+	if (!mm)
+		return -ESRCH;
+	if (!mm_may_access(t, mm) || !capable(CAP_SYS_NICE))
+		err = KERR(EPERM);
+	for (unsigned long i = 0; i < n && !err; i++) {
+		err = do_madvise(mm, (uaddr_t)vec[i].base, vec[i].len, advice);
+		if (!err)
+			done += (long)vec[i].len;
+	}
+	mm_unref(mm);
+	return done ? done : kerr_code(err);
+}
+
+long sys_process_madvise(int pidfd, const void __user *uvec, size_t n, int advice, unsigned flags)
+{
+	struct iovec_k small[IOV_FAST], *vec;
+	struct task *t = NULL;
+	struct proc *p;
+	ssize_t total;
+	long ret;
+
+	if (flags)
+		return -EINVAL;
+	total = iovec_import(uvec, n, small, &vec);
+	if (total < 0)
+		return total;
+	p = pidfd_get(pidfd, NULL);
+	if (p) {
+		t = task_find(p->pid);
+		proc_put(p);
+	}
+	if (!p)
+		ret = -EBADF;
+	else if (!advice_for_others(advice))
+		ret = -EINVAL;
+	else
+		ret = t ? advise(t, vec, n, advice) : -ESRCH;
+	if (t)
+		task_put(t);
+	iovec_free(vec, small);
 	return ret;
 }
 

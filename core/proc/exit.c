@@ -217,7 +217,8 @@ static void leave_tree(struct task *t)
 		pgrp_hangup_if_orphaned(p, p->parent, p);
 		if (p->flags & PROC_GROUP_EXIT)
 			p->leader->exit_code = p->group_exit_code;
-		p->is_zombie = true;
+		store_release(&p->is_zombie, true);
+		wake_up_n(&p->exit_wait, 0, EPOLLIN | EPOLLRDNORM);
 		if (signal_notify_exit(p))
 			proc_release(p, &dead);
 	}

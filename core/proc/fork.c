@@ -4,7 +4,7 @@
  *
  *   task_alloc -> share or copy what the flags say -> hal_context_fork, abi_clone_regs -> into the tree (cannot fail any more) -> sched_wake_new
  *
- * No namespaces and no pidfds: their flags are refused with EINVAL, as by a Linux built without them.
+ * No namespaces: their flags are refused with EINVAL, as by a Linux built without them.
  */
 #include <maestro/abi.h>
 #include <maestro/kernel.h>
@@ -18,7 +18,7 @@
 
 #include "proc_priv.h"
 
-#define CLONE_REFUSED (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_PIDFD)
+#define CLONE_REFUSED (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 static kerr_t check_flags(const struct clone_args *a)
 {
@@ -31,6 +31,10 @@ static kerr_t check_flags(const struct clone_args *a)
 	if ((f & CLONE_SIGHAND) && !(f & CLONE_VM))
 		return KERR(EINVAL);
 	if ((f & CLONE_CLEAR_SIGHAND) && (f & CLONE_SIGHAND))
+		return KERR(EINVAL);
+	if ((f & CLONE_PIDFD) && (f & (CLONE_DETACHED | CLONE_THREAD)))
+		return KERR(EINVAL);
+	if ((f & CLONE_PIDFD) && (f & CLONE_PARENT_SETTID) && a->pidfd_ptr == a->parent_tid_ptr)
 		return KERR(EINVAL);
 	if ((f & CLONE_PARENT) && hal_current()->proc == kernel()->proc.init)
 		return KERR(EINVAL);
@@ -309,11 +313,30 @@ static void vfork_wait(struct vfork_done *v)
 		kfree(v);
 }
 
+/* CLONE_PIDFD: the descriptor is told now and filled when nothing can fail any more. */
+static kerr_t pidfd_prepare(const struct clone_args *a, struct proc *p, int *fd, struct file **file)
+{
+	kerr_t err = fd_reserve(O_CLOEXEC, fd);
+
+	if (err)
+		return err;
+	err = pidfd_file(p, 0, file);
+	if (!err && put_user(*fd, (int __user *)(uaddr_t)a->pidfd_ptr)) {
+		file_put(*file);
+		err = KERR(EFAULT);
+	}
+	if (err)
+		fd_unreserve(*fd);
+	return err;
+}
+
 long do_clone(const struct clone_args *a)
 {
 	struct task *me = hal_current(), *t;
 	struct vfork_done *vfork = NULL;
+	struct file *pidfd = NULL;
 	struct pid *pid;
+	int fd = -1;
 	kerr_t err;
 	pid_t nr;
 
@@ -336,6 +359,11 @@ long do_clone(const struct clone_args *a)
 	if (err)
 		goto drop;
 	nr = pid->nr;
+	if (a->flags & CLONE_PIDFD) {
+		err = pidfd_prepare(a, t->proc, &fd, &pidfd);
+		if (err)
+			goto drop_pid;
+	}
 	if (a->flags & CLONE_PARENT_SETTID) {
 		kerr_t ignored = put_user(nr, (pid_t __user *)(uaddr_t)a->parent_tid_ptr);
 
@@ -350,11 +378,18 @@ long do_clone(const struct clone_args *a)
 	sched_fork_init(t, me);
 	err = join_tree(t, me, pid, a->flags);
 	if (err)
-		goto drop_pid;
+		goto drop_fd;
+	if (pidfd)
+		fd_fill(fd, pidfd);
 	sched_wake_new(t);
 	if (vfork)
 		vfork_wait(vfork);
 	return nr;
+drop_fd:
+	if (pidfd) {
+		fd_unreserve(fd);
+		file_put(pidfd);
+	}
 drop_pid:
 	pid_free_unused(pid);
 drop:

@@ -4,6 +4,8 @@
 
 #include <maestro/proc.h>
 
+struct file;
+
 /* task.jobctl bits [sighand.lock] */
 enum {
 	JOBCTL_STOP_PENDING = 1 << 0, /* shall stop with its group */
@@ -16,6 +18,9 @@ void pid_free_unused(struct pid *pid);			       /* takes the tree lock; drops it
 kerr_t proc_alloc(struct proc **out) __must_check;	       /* one reference; not in the tree */
 struct task *pid_task(pid_t nr);			       /* tree lock held; no reference */
 struct proc *pid_proc(pid_t nr);			       /* tree lock held; no reference */
+
+/* --- pidfd.c --- */
+kerr_t pidfd_file(struct proc *p, u32 flags, struct file **out) __must_check;
 
 /* --- exit.c --- */
 /* Tree lock held: a zombie leaves the tree, and goes on `dead`, for proc_dispose() once the lock is dropped. */

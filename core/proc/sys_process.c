@@ -221,20 +221,34 @@ long sys_waitid(int idtype, pid_t id, void __user *info, int options, void __use
 	struct rusage_k usage;
 	struct siginfo si;
 	struct wait_args a = { .idtype = idtype, .id = id, .options = (unsigned)options, .info = &si, .usage = rusage ? &usage : NULL };
+	struct proc *p = NULL;
+	u32 fd_flags = 0;
 	long ret;
 
 	if ((unsigned)options & ~(WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | WNOTHREAD | WCLONE | WALL))
 		return -EINVAL;
 	if (!((unsigned)options & (WEXITED | WUNTRACED | WCONTINUED)))
 		return -EINVAL;
-	if (idtype < 0 || idtype > 2) /* P_PIDFD needs pidfds */
+	if (idtype < 0 || idtype > 3 || (idtype == 3 && id < 0))
 		return -EINVAL;
 	if ((idtype == 1 && id <= 0) || (idtype == 2 && id < 0))
 		return -EINVAL;
 	if (idtype == 2 && !id)
 		a.id = hal_current()->proc->pgrp;
+	if (idtype == 3) { /* P_PIDFD */
+		p = pidfd_get(id, &fd_flags);
+		if (!p)
+			return -EBADF;
+		a.proc = p;
+		if (fd_flags & O_NONBLOCK)
+			a.options |= WNOHANG;
+	}
 	memset(&si, 0, sizeof(si));
 	ret = do_wait(&a);
+	if (p)
+		proc_put(p);
+	if (!ret && (fd_flags & O_NONBLOCK) && !((unsigned)options & WNOHANG))
+		ret = -EAGAIN;
 	if (ret > 0 && rusage && rusage_to_user(rusage, &usage))
 		return -EFAULT;
 	if (info && siginfo_to_user(info, &si)) /* zeros if there was nothing, even on an error, as on Linux */

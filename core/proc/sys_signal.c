@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Signal calls: kill(2), tkill(2), rt_sigqueueinfo(2), sigaction(2), sigprocmask(2), sigpending(2), sigsuspend(2), sigtimedwait(2), sigaltstack(2),
- * pause(2). The old i386 forms, and sigreturn(2), are in core/abi/i386. No pidfds: pidfd_send_signal(2) is not defined.
+ * pause(2), pidfd_send_signal(2). The old i386 forms, and sigreturn(2), are in core/abi/i386.
  */
 #if __has_include(<gen/sys_proto.h>)
 #include <gen/sys_proto.h>
@@ -208,6 +208,49 @@ long sys_rt_tgsigqueueinfo(pid_t tgid, pid_t tid, int sig, const void __user *ui
 		return -EINVAL;
 	err = check_info(&info, sig, tgid);
 	return err ? kerr_code(err) : kill_thread(tgid, tid, sig, &info);
+}
+
+static kerr_t signal_pidfd(struct proc *p, int sig, const void __user *uinfo)
+{
+	struct siginfo info;
+	unsigned long flags;
+	kerr_t err = KERR(0);
+	int signo;
+
+	if (uinfo) {
+		err = siginfo_from_user(&info, uinfo);
+		if (err)
+			return err;
+		signo = info.signo;
+		err = check_info(&info, sig, p->pid);
+		if (signo != sig)
+			return KERR(EINVAL);
+		if (err)
+			return err;
+	} else {
+		info_from_me(&info, sig, SI_USER);
+	}
+	if (!sig_valid(sig))
+		return KERR(EINVAL);
+	flags = tasklist_lock();
+	err = p->leader ? kill_one(p, sig, &info, true, p->leader) : KERR(ESRCH);
+	tasklist_unlock(flags);
+	return err;
+}
+
+long sys_pidfd_send_signal(int pidfd, int sig, const void __user *info, unsigned flags)
+{
+	struct proc *p;
+	kerr_t err;
+
+	if (flags)
+		return -EINVAL;
+	p = pidfd_get(pidfd, NULL);
+	if (!p)
+		return -EBADF;
+	err = signal_pidfd(p, sig, info);
+	proc_put(p);
+	return kerr_code(err);
 }
 
 /* ---------------------------------------------------------------- handlers */

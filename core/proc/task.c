@@ -224,6 +224,7 @@ kerr_t proc_alloc(struct proc **out)
 	list_init(&p->posix_timers);
 	sigpending_init(&p->shared_pending);
 	wait_queue_init(&p->child_wait);
+	wait_queue_init(&p->exit_wait);
 	mutex_init(&p->exec_mutex, RANK_EXEC, "exec");
 	timer_init(&p->real_timer, itimer_real_fire);
 	*out = p;

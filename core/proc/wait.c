@@ -17,11 +17,13 @@
 #define WNOTHREAD 0x20000000u
 #define WALL 0x40000000u
 #define WCLONE 0x80000000u
-enum { P_ALL, P_PID, P_PGID };
+enum { P_ALL, P_PID, P_PGID, P_PIDFD };
 
 static bool eligible(const struct wait_args *a, const struct proc *c)
 {
 	if (a->idtype == P_PID && c->pid != a->id)
+		return false;
+	if (a->idtype == P_PIDFD && c != a->proc)
 		return false;
 	if (a->idtype == P_PGID && c->pgrp != a->id)
 		return false;

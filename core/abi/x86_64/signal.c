@@ -83,6 +83,7 @@ long sys_clone(unsigned long flags, unsigned long stack, void __user *parent_tid
 		.exit_signal = (int)(flags & 0xff),
 		.stack = stack,
 		.parent_tid_ptr = (uaddr_t)parent_tid,
+		.pidfd_ptr = (uaddr_t)parent_tid, /* CLONE_PIDFD takes its place: not both */
 		.child_tid_ptr = (uaddr_t)child_tid,
 		.tls = tls,
 	};

@@ -44,7 +44,7 @@ static struct fs_ctx *task_fs_get(struct task *t)
 	return fs;
 }
 
-struct file *proc_task_file(struct task *t, int n)
+struct file *task_file_get(struct task *t, int n)
 {
 	struct files *files = task_files_get(t);
 	struct file *f = NULL;

@@ -61,7 +61,6 @@ bool proc_may_look(struct task *t);
 /* An address space to look at, with a reference for users (mm_put_user), or NULL: kernel thread or exiting. */
 struct mm *proc_task_mm(struct task *t);
 /* File number n of t, referenced, or NULL. */
-struct file *proc_task_file(struct task *t, int n);
 /* The first open number >= n of t, or -1. */
 int proc_task_next_fd(struct task *t, int n);
 char proc_state_letter(const struct task *t);

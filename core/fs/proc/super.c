@@ -128,7 +128,7 @@ static bool proc_revalidate(struct dentry *d)
 		return false;
 	alive = true;
 	if (proc_i(d->inode)->number >= 0) { /* an open file */
-		struct file *f = proc_task_file(c.task, proc_i(d->inode)->number);
+		struct file *f = task_file_get(c.task, proc_i(d->inode)->number);
 
 		alive = f != NULL;
 		if (f)
@@ -147,7 +147,7 @@ static const struct pnode task_dir = {.name = "TID", .mode = S_IFDIR | 0555, .ch
 
 static kerr_t fd_follow(struct pctx *c, struct path *out)
 {
-	struct file *f = proc_task_file(c->task, c->number);
+	struct file *f = task_file_get(c->task, c->number);
 
 	if (!f)
 		return KERR(ENOENT);
@@ -159,7 +159,7 @@ static kerr_t fd_follow(struct pctx *c, struct path *out)
 
 static void fdinfo_show(struct seq_buf *s, struct pctx *c)
 {
-	struct file *f = proc_task_file(c->task, c->number);
+	struct file *f = task_file_get(c->task, c->number);
 
 	if (!f)
 		return;
@@ -236,7 +236,7 @@ static kerr_t lookup_dynamic(struct inode *dir, const struct name *name, struct 
 	if (node->flags & PN_LIST_TASKS)
 		return lookup_thread(dir->sb, number, c->proc, out);
 	if (node->flags & (PN_LIST_FDS | PN_LIST_FDINFO)) {
-		struct file *f = proc_may_look(c->task) ? proc_task_file(c->task, (int)number) : NULL;
+		struct file *f = proc_may_look(c->task) ? task_file_get(c->task, (int)number) : NULL;
 		kerr_t err;
 
 		if (!f)

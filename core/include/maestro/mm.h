@@ -187,6 +187,8 @@ long do_mmap_fd(uaddr_t addr, size_t len, unsigned prot, unsigned flags, int fd,
 long do_fadvise(int fd, loff_t off, loff_t len, int advice);
 /* Another task's mm with a reference (mm_unref), or NULL. Any context but interrupts. */
 struct mm *task_mm_get(struct task *t);
+/* May current look into t, whose space is mm: the rule of ptrace(2) for PTRACE_MODE_ATTACH_REALCREDS. */
+bool mm_may_access(struct task *t, const struct mm *mm);
 /* "[heap]", "[stack]", "[vdso]" or NULL: what /proc/PID/maps prints in place of a path. mm.lock held */
 const char *vma_name(struct vma *v);
 /* For a device's mmap(): maps frames that have no counted struct page, all at once; the area becomes VM_PFNMAP. KERR(ENOMEM). mm.lock held for writing. */

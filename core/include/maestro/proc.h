@@ -47,6 +47,7 @@ struct proc {
 	unsigned stop_count;
 	struct task *group_exec_task;
 	/* [a] or own lock */
+	struct wait_queue exit_wait; /* pidfds are polled here for the end */
 	struct wait_queue child_wait; /* parents sleep here in wait4 */
 	struct rlimit64 rlim[RLIMIT_COUNT]; /* [tree_lock] to write; single words read without */
 	struct rusage_k self_dead, children_dead; /* [tree_lock] threads that ended; reaped children */
@@ -91,6 +92,8 @@ void proc_put(struct proc *p);
 /* With a reference, or NULL. Take the tree lock themselves. */
 struct proc *proc_find(pid_t pid);
 struct task *task_find(pid_t tid);
+/* The process of a pidfd, with a reference; NULL: EBADF. flags: the file's, may be NULL. */
+struct proc *pidfd_get(int fd, u32 *flags);
 kerr_t proc_init(void) __must_check;
 
 struct vfork_done {
@@ -148,6 +151,7 @@ void do_group_exit(int code) __noreturn; /* the whole thread group */
 struct wait_args {
 	int idtype; /* P_ALL 0, P_PID 1, P_PGID 2, P_PIDFD 3 */
 	pid_t id;
+	const struct proc *proc; /* P_PIDFD's */
 	unsigned options;
 	struct siginfo *info;	 /* out, may be NULL */
 	int *status;		 /* out, wait4 status, may be NULL */

@@ -498,6 +498,7 @@ void files_close_exec(struct files *f);
 /* With a reference. NULL: EBADF. fd_get refuses O_PATH files; fd_get_any takes them too. */
 struct file *fd_get(int fd);
 struct file *fd_get_any(int fd);
+struct file *task_file_get(struct task *t, int fd); /* of any task, O_PATH files too; core/fs/proc */
 /*
  * As fd_get, without touching the count when nobody else can close it (files not shared): put with fd_put_light.
  */
