@@ -62,7 +62,7 @@ static const struct {
 	C(recvmmsg, "kp10p"), C(prlimit64, "07pp"), C(name_to_handle_at, "dPpp0"), C(open_by_handle_at, "dp0"),
 	C(clock_adjtime, "0p"), C(sendmmsg, "kp10"), C(process_vm_readv, "0p1p10"), C(process_vm_writev, "0p1p10"),
 	C(finit_module, "fP0"), C(sched_setattr, "0p0"), C(sched_getattr, "0p480"), C(renameat2, "dPdP0"),
-	C(getrandom, "pn0"), C(memfd_create, "P0"), C(bpf, "0p9"), C(execveat, "dPpp0"), C(socketpair, "110p"),
+	C(getrandom, "pn4"), C(memfd_create, "P0"), C(bpf, "0p9"), C(execveat, "dPpp0"), C(socketpair, "110p"),
 	C(bind, "kpn"), C(connect, "kpn"), C(accept4, "kpp0"), C(getsockopt, "k13pp"), C(setsockopt, "k12p4"),
 	C(getsockname, "kpp"), C(getpeername, "kpp"), C(sendto, "kpn0p0"), C(sendmsg, "kp0"), C(recvfrom, "kpn2pp"),
 	C(recvmsg, "kp2"), C(copy_file_range, "fpfpn0"), C(preadv2, "fp1000"), C(pwritev2, "fp1000"),
