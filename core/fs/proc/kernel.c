@@ -15,6 +15,18 @@
 
 #define TICK (NSEC_PER_SEC / 100)
 
+/* Pages a new program could have without swapping: what is free above the reserve, and files' pages down to a working rest, as Linux estimates. */
+static u64 pages_available(const struct mem_info *m)
+{
+	u64 all, reserve, low, cache = m->active + m->inactive + m->buffers, got;
+
+	page_reserve_count(&all, &reserve);
+	low = reserve + reserve / 4;
+	cache -= MIN(cache, m->shmem);
+	got = m->free + cache - MIN(cache / 2, low);
+	return got > reserve ? got - reserve : 0;
+}
+
 static void show_meminfo(struct seq_buf *s, struct pctx *c)
 {
 	struct mem_info m;
@@ -22,7 +34,9 @@ static void show_meminfo(struct seq_buf *s, struct pctx *c)
 
 	(void)c;
 	page_stats(&m);
-	available = m.free + m.cached / 2 + m.buffers;
+	m.buffers = load_relaxed(&kernel()->block.bytes) >> PAGE_SHIFT;
+	m.kernel_stack = (u64)load_relaxed(&kernel()->proc.nr_threads) * (HAL_KSTACK_SIZE / PAGE_SIZE);
+	available = pages_available(&m);
 	seq_printf(s, "MemTotal:       %8llu kB\nMemFree:        %8llu kB\nMemAvailable:   %8llu kB\nBuffers:        %8llu kB\nCached:         %8llu kB\n"
 		      "SwapCached:            0 kB\nActive:         %8llu kB\nInactive:       %8llu kB\n",
 		   (unsigned long long)m.total * 4, (unsigned long long)m.free * 4, (unsigned long long)MIN(available, m.total) * 4, (unsigned long long)m.buffers * 4,
