@@ -9,7 +9,8 @@
 
 enum lock_kind { LOCK_FLOCK, LOCK_POSIX, LOCK_OFD };
 struct file_lock {
-	struct list node;
+	struct list node, all_node; /* all_node: in vfs.all_locks, newest first */
+	struct inode *inode;
 	enum lock_kind kind;
 	int type;
 	loff_t start, end; /* inclusive */
@@ -33,6 +34,7 @@ kerr_t locks_init(void)
 {
 	spin_init(&vfs()->locks_lock, RANK_FILES, "locks");
 	list_init(&vfs()->lock_waiters);
+	list_init(&vfs()->all_locks);
 	wait_queue_init(&vfs()->locks_wait);
 	return 0;
 }
@@ -101,9 +103,18 @@ static bool would_deadlock(const void *owner, const void *blocker)
 	return false;
 }
 
+static void lock_add(struct inode *inode, struct file_lock *l)
+{
+	l->inode = inode;
+	list_add_tail(&inode->locks->locks, &l->node);
+	list_add(&vfs()->all_locks, &l->all_node);
+	vfs()->nlocks++;
+}
+
 static void lock_remove(struct file_lock *l, struct list *freed)
 {
 	list_del(&l->node);
+	list_del(&l->all_node);
 	list_add_tail(freed, &l->node);
 	vfs()->nlocks--;
 }
@@ -144,8 +155,7 @@ static void lock_apply(struct inode *inode, const struct file_lock *want, struct
 			*n = *l;
 			n->start = want->end + 1;
 			l->end = want->start - 1;
-			list_add_tail(&inode->locks->locks, &n->node);
-			vfs()->nlocks++;
+			lock_add(inode, n);
 		} else if (l->start < want->start) {
 			l->end = want->start - 1;
 		} else if (l->end > want->end) {
@@ -161,8 +171,7 @@ static void lock_apply(struct inode *inode, const struct file_lock *want, struct
 	*n = *want;
 	n->start = start;
 	n->end = end;
-	list_add_tail(&inode->locks->locks, &n->node);
-	vfs()->nlocks++;
+	lock_add(inode, n);
 }
 
 static bool still_blocked(struct inode *inode, const struct file_lock *want)
@@ -365,13 +374,52 @@ long do_flock(struct file *f, unsigned op)
 		return -EINVAL;
 	}
 	err = lock_set(f->inode, &want, false);
-	if (!kerr_is(err, EAGAIN) || (op & LOCK_NB))
+	if (!kerr_is(err, EAGAIN))
 		return kerr_code(err);
-	/* A conversion is not atomic (flock(2)): the old lock goes before the wait. */
+	/* A conversion is not atomic (flock(2)): the old lock goes first, and is lost even if we shall not wait. */
 	drop = want;
 	drop.type = F_UNLCK;
 	err = lock_set(f->inode, &drop, false);
 	if (!err)
-		err = lock_set(f->inode, &want, true);
+		err = op & LOCK_NB ? KERR(EAGAIN) : lock_set(f->inode, &want, true);
 	return kerr_code(err);
+}
+
+/* ---------------------------------------------------------------- /proc/locks */
+/* A copy of the n'th lock of all, and of what names its file. */
+static bool lock_at(u64 n, struct file_lock *out, dev_t *dev, ino_t *ino)
+{
+	struct file_lock *l;
+	bool found = false;
+
+	spin_lock(&vfs()->locks_lock);
+	list_for_each(l, &vfs()->all_locks, all_node) {
+		if (n--)
+			continue;
+		*out = *l;
+		*dev = l->inode->sb->dev;
+		*ino = l->inode->ino;
+		found = true;
+		break;
+	}
+	spin_unlock(&vfs()->locks_lock);
+	return found;
+}
+
+void vfs_show_locks(struct seq_buf *s)
+{
+	static const char *const kinds[] = { [LOCK_FLOCK] = "FLOCK ", [LOCK_POSIX] = "POSIX ", [LOCK_OFD] = "OFDLCK" };
+	struct file_lock l = { .kind = LOCK_FLOCK };
+	dev_t dev = 0;
+	ino_t ino = 0;
+
+	/* One at a time: the text grows without the lock. */
+	for (u64 n = 0; lock_at(n, &l, &dev, &ino); n++) {
+		seq_printf(s, "%llu: %s ADVISORY  %s %d %02x:%02x:%llu %lld ", (unsigned long long)n + 1, kinds[l.kind],
+			   l.type == F_WRLCK ? "WRITE" : "READ ", l.pid, DEV_MAJOR(dev), DEV_MINOR(dev), (unsigned long long)ino, (long long)l.start);
+		if (l.end == S64_MAX)
+			seq_puts(s, "EOF\n");
+		else
+			seq_printf(s, "%lld\n", (long long)l.end);
+	}
 }

@@ -139,11 +139,16 @@ long sys_pipe(void __user *fds)
 	return pipe_fds(fds, 0);
 }
 
+#define LOCK_MAND 32u
+
 long sys_flock(int fd, unsigned op)
 {
-	struct file *f = fd_get(fd);
+	struct file *f;
 	long ret;
 
+	if (op & LOCK_MAND) /* mandatory locks are gone; Linux ignores what asks for them */
+		return 0;
+	f = fd_get(fd);
 	if (!f)
 		return -EBADF;
 	ret = do_flock(f, op);
@@ -156,6 +161,7 @@ enum {
 	F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG, F_GETLK64, F_SETLK64, F_SETLKW64,
 	F_SETOWN_EX, F_GETOWN_EX,
 	F_OFD_GETLK = 36, F_OFD_SETLK, F_OFD_SETLKW,
+	F_SETLEASE = 1024, F_GETLEASE,
 	F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS,
 };
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
@@ -277,6 +283,20 @@ static long fcntl_dup(struct file *f, unsigned long min, u32 flags)
 	return dup_from(f, (unsigned)min, flags);
 }
 
+/* No file system here gives leases: as Linux answers for those of its own that do not. */
+static long set_lease(const struct file *f, unsigned long type)
+{
+	if (type != F_RDLCK && type != F_WRLCK && type != F_UNLCK)
+		return -EINVAL;
+	if (current_cred()->fsuid != f->inode->uid && !capable(CAP_LEASE))
+		return -EACCES;
+	if (!S_ISREG(f->inode->mode))
+		return -EINVAL;
+	if (type == F_UNLCK || (type == F_RDLCK && atomic_read(&f->inode->writers) > 0))
+		return -EAGAIN;
+	return -EINVAL;
+}
+
 static long fcntl_file(struct file *f, int fd, unsigned cmd, unsigned long arg, bool wide)
 {
 	switch (cmd) {
@@ -308,6 +328,10 @@ static long fcntl_file(struct file *f, int fd, unsigned cmd, unsigned long arg, 
 		return 0;
 	case F_GETSIG:
 		return f->owner.sig;
+	case F_SETLEASE:
+		return set_lease(f, arg);
+	case F_GETLEASE:
+		return F_UNLCK;
 	case F_SETPIPE_SZ:
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:

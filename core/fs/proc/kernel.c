@@ -297,6 +297,12 @@ static kerr_t target_mounts(struct pctx *c, char *buf)
 	return 0;
 }
 
+static void show_locks(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	vfs_show_locks(s);
+}
+
 static const struct pnode maestro_nodes[] = {{.name = "syscalls", .mode = S_IFREG | 0444, .show = show_missing}, {.name = NULL}};
 static void show_nothing(struct seq_buf *s, struct pctx *c)
 {
@@ -315,6 +321,7 @@ const struct pnode proc_root_nodes[] = {
 	{.name = "interrupts", .mode = S_IFREG | 0444, .show = show_interrupts},
 	{.name = "kmsg", .mode = S_IFREG | 0400, .fops = &proc_kmsg_fops},
 	{.name = "loadavg", .mode = S_IFREG | 0444, .show = show_loadavg},
+	{.name = "locks", .mode = S_IFREG | 0444, .show = show_locks},
 	{.name = "maestro", .mode = S_IFDIR | 0555, .children = maestro_nodes},
 	{.name = "meminfo", .mode = S_IFREG | 0444, .show = show_meminfo},
 	{.name = "modules", .mode = S_IFREG | 0444, .show = show_nothing},

@@ -596,6 +596,8 @@ void seq_free(struct seq_buf *s);
 /* The text of /proc/PID/mounts, or mountinfo, as current sees it (core/vfs/mounts_text.c). */
 void vfs_show_mounts(struct seq_buf *s, bool info);
 
+void vfs_show_locks(struct seq_buf *s); /* /proc/locks (core/vfs/locks.c) */
+
 /* pipes (core/vfs/pipe.c) */
 extern const struct file_ops fifo_fops;
 kerr_t do_pipe(struct file *out[2], unsigned flags) __must_check; /* 0 reads, 1 writes */

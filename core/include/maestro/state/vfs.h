@@ -64,6 +64,7 @@ struct vfs_state {
 	struct work defer_work;
 
 	struct spinlock locks_lock; /* RANK_FILES: flock, POSIX and OFD locks of all inodes */
+	struct list all_locks;	    /* [locks_lock] newest first */
 	struct list lock_waiters;   /* [locks_lock] for deadlock detection */
 	struct wait_queue locks_wait;
 	u64 nlocks;
