@@ -61,6 +61,13 @@ static kerr_t file_writer_get(struct file *f, struct inode *inode)
 	return err;
 }
 
+bool file_can_direct(const struct file *f)
+{
+	const struct mapping *m = f->inode->mapping;
+
+	return S_ISBLK(f->inode->mode) || (m->ops && m->ops->write_pages);
+}
+
 kerr_t file_finish_open(struct file *f, u32 flags)
 {
 	struct inode *inode = f->path.dentry->inode;
@@ -95,6 +102,8 @@ kerr_t file_finish_open(struct file *f, u32 flags)
 		if (err)
 			f->ops = NULL; /* nothing to release */
 	}
+	if (!err && (flags & O_DIRECT) && !file_can_direct(f))
+		err = KERR(EINVAL);
 	return err;
 }
 
@@ -184,6 +193,19 @@ kerr_t vfs_init(void)
 }
 
 /* ---------------------------------------------------------------- operations */
+#define DIRECT_ALIGN 512u /* sectors; what goes through the cache all the same is held to it, as on a disk */
+
+static bool direct_misaligned(const struct file *f, const struct iov_iter *it, loff_t pos)
+{
+	size_t bits = (size_t)pos | it->count;
+
+	if (!S_ISREG(f->inode->mode) || it->kind != IOV_USER)
+		return false;
+	for (unsigned i = 0; i < it->nsegs; i++)
+		bits |= (uintptr_t)it->iov[i].base | it->iov[i].len;
+	return bits & (DIRECT_ALIGN - 1);
+}
+
 ssize_t vfs_read(struct file *f, struct iov_iter *it, loff_t *pos)
 {
 	ssize_t n;
@@ -192,6 +214,8 @@ ssize_t vfs_read(struct file *f, struct iov_iter *it, loff_t *pos)
 		return -EBADF;
 	if (unlikely(!f->ops->read_iter))
 		return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
+	if (unlikely(f->flags & O_DIRECT) && direct_misaligned(f, it, *pos))
+		return -EINVAL;
 	n = f->ops->read_iter(f, it, pos);
 	if (n > 0) {
 		current->io_rchar += (u64)n;
@@ -207,6 +231,8 @@ ssize_t vfs_write(struct file *f, struct iov_iter *it, loff_t *pos)
 	if (unlikely(!(f->mode & FMODE_WRITE)))
 		return -EBADF;
 	if (unlikely(!f->ops->write_iter))
+		return -EINVAL;
+	if (unlikely(f->flags & O_DIRECT) && direct_misaligned(f, it, f->flags & O_APPEND ? 0 : *pos))
 		return -EINVAL;
 	n = f->ops->write_iter(f, it, pos);
 	if (n > 0) {

@@ -172,6 +172,8 @@ static long set_flags(struct file *f, u32 want)
 		return -EPERM;
 	if ((want & O_NOATIME) && !(f->flags & O_NOATIME) && !inode_owner_or_capable(f->inode))
 		return -EPERM;
+	if ((want & O_DIRECT) && !S_ISFIFO(f->inode->mode) && !file_can_direct(f))
+		return -EINVAL;
 	if (f->ops->set_flags) {
 		kerr_t err = f->ops->set_flags(f, want);
 

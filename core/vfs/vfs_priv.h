@@ -54,6 +54,7 @@ static inline u32 name_hash_end(u32 h)
 	return h ^ (h >> 15);
 }
 
+bool file_can_direct(const struct file *f); /* O_DIRECT means something there */
 loff_t noop_llseek(struct file *f, loff_t off, int whence); /* files without places that take lseek(2) and ignore it */
 
 /* --- inode.c --- */
