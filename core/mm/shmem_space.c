@@ -92,7 +92,9 @@ long shmem_fallocate(struct file *f, int mode, loff_t off, loff_t len)
 	if (mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE))
 		return -EOPNOTSUPP;
 	rwsem_write_lock(&inode->rwsem);
-	err = mode & FALLOC_PUNCH_HOLE ? punch_locked(inode, off, off + len) : allocate_locked(inode, mode, off, off + len);
+	err = inode_kill_privs(inode);
+	if (!err)
+		err = mode & FALLOC_PUNCH_HOLE ? punch_locked(inode, off, off + len) : allocate_locked(inode, mode, off, off + len);
 	if (!err)
 		inode_touch(inode, ATTR_MTIME | ATTR_CTIME);
 	rwsem_write_unlock(&inode->rwsem);

@@ -184,14 +184,14 @@ kerr_t inode_setattr_locked(struct inode *inode, const struct attr *a)
 	return inode_setattr_simple(inode, &b);
 }
 
-/* Which set-id bits a write or chown takes away: set-gid without group execution means mandatory locking and stays. */
+/* Which set-id bits a write or chown takes away: set-gid without group execution stays, for members of the group. */
 static u32 kill_bits(const struct inode *inode)
 {
 	u32 kill = 0;
 
 	if (inode->mode & S_ISUID)
 		kill |= ATTR_KILL_SUID;
-	if ((inode->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
+	if ((inode->mode & S_ISGID) && ((inode->mode & 0010) || !(cred_in_group(current_cred(), inode->gid) || capable(CAP_FSETID))))
 		kill |= ATTR_KILL_SGID;
 	return kill;
 }
@@ -262,8 +262,8 @@ kerr_t vfs_setattr(const struct path *p, struct attr *a)
 	if (err)
 		return err;
 	rwsem_write_lock(&inode->rwsem);
-	if ((a->valid & (ATTR_UID | ATTR_GID)) && !S_ISDIR(inode->mode) && (inode->mode & (S_ISUID | S_ISGID)))
-		a->valid |= kill_bits(inode);
+	if (a->valid & (ATTR_UID | ATTR_GID | ATTR_KILL_SUID)) /* chown asks even without a new owner: here is what there is to take away */
+		a->valid = (a->valid & ~(u32)ATTR_KILL_SUID) | (S_ISDIR(inode->mode) ? 0 : kill_bits(inode));
 	err = setattr_check(inode, a);
 	if (!err)
 		err = inode_setattr_locked(inode, a);

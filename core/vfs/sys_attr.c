@@ -48,7 +48,8 @@ long sys_fchmod(int fd, mode_t mode)
 /* ---------------------------------------------------------------- owner */
 static kerr_t set_owner(const struct path *p, uid_t uid, gid_t gid)
 {
-	struct attr a = { .valid = ATTR_CTIME, .uid = uid, .gid = gid, .ctime = ktime_get_real_coarse_ts() };
+	/* Set-id bits go even if nobody new becomes the owner. */
+	struct attr a = { .valid = ATTR_CTIME | ATTR_KILL_SUID, .uid = uid, .gid = gid, .ctime = ktime_get_real_coarse_ts() };
 
 	if (uid != (uid_t)-1)
 		a.valid |= ATTR_UID;

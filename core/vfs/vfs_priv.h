@@ -70,7 +70,6 @@ kerr_t permission_generic(struct inode *inode, unsigned mask) __must_check; /* n
 kerr_t inode_setattr_locked(struct inode *inode, const struct attr *a) __must_check; /* through ops.setattr. rwsem held */
 kerr_t path_want_write(const struct path *p) __must_check;
 void path_getattr(struct inode *inode, struct kstat *out);
-kerr_t inode_kill_privs(struct inode *inode) __must_check; /* after a write by one without CAP_FSETID. rwsem held */
 
 /* --- super.c, mount.c --- */
 kerr_t super_get(const struct fs_type *t, const char *source, unsigned flags, const char *data, struct super **out) __must_check;

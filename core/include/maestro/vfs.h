@@ -239,6 +239,7 @@ kerr_t inode_write_sync(struct inode *inode, bool wait) __must_check;	/* pages, 
 void inode_nlink_drop(struct inode *inode);
 void inode_nlink_add(struct inode *inode);
 bool inode_owner_or_capable(const struct inode *inode);
+kerr_t inode_kill_privs(struct inode *inode) __must_check; /* before a change of the contents by one without CAP_FSETID. rwsem held for writing */
 kerr_t inode_size_ok(const struct inode *inode, loff_t size) __must_check; /* may it grow so far: KERR(EFBIG), with SIGXFSZ past RLIMIT_FSIZE */
 kerr_t inode_permission(struct inode *inode, unsigned mask) __must_check; /* by current's fsuid etc. */
 
