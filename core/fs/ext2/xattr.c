@@ -61,8 +61,10 @@ static kerr_t key_parse(const char *name, struct key *k)
 		if (strncmp(name, prefixes[i].prefix, n) != 0)
 			continue;
 		len = strlen(name + n);
-		if (prefixes[i].whole ? len != 0 : len == 0)
+		if (prefixes[i].whole && len)
 			continue;
+		if (!prefixes[i].whole && !len)
+			return KERR(EINVAL);
 		if (len > XATTR_NAME_MAX)
 			return KERR(ERANGE);
 		*k = (struct key){ .index = prefixes[i].index, .len = (u8)len, .name = name + n };

@@ -7,9 +7,13 @@
 #define XATTR_CREATE 1
 #define XATTR_REPLACE 2
 
-static bool name_is_supported(const char *name)
+static kerr_t name_check(const char *name)
 {
-	return !strncmp(name, "trusted.", 8) || !strncmp(name, "security.", 9);
+	size_t class = !strncmp(name, "trusted.", 8) ? 8 : !strncmp(name, "security.", 9) ? 9 : 0;
+
+	if (!class)
+		return KERR(EOPNOTSUPP);
+	return name[class] ? KERR(0) : KERR(EINVAL);
 }
 
 static struct tmpfs_xattr *find(struct inode *inode, const char *name)
@@ -32,9 +36,10 @@ static void drop(struct tmpfs_xattr *x)
 ssize_t tmpfs_getxattr(struct inode *inode, const char *name, void *buf, size_t size)
 {
 	struct tmpfs_xattr *x;
+	kerr_t err = name_check(name);
 
-	if (!name_is_supported(name))
-		return -EOPNOTSUPP;
+	if (err)
+		return kerr_code(err);
 	x = find(inode, name);
 	if (!x)
 		return -ENODATA;
@@ -49,9 +54,10 @@ ssize_t tmpfs_getxattr(struct inode *inode, const char *name, void *buf, size_t 
 kerr_t tmpfs_setxattr(struct inode *inode, const char *name, const void *val, size_t size, int flags)
 {
 	struct tmpfs_xattr *old, *x;
+	kerr_t err = name_check(name);
 
-	if (!name_is_supported(name))
-		return KERR(EOPNOTSUPP);
+	if (err)
+		return err;
 	old = find(inode, name);
 	if (old && (flags & XATTR_CREATE))
 		return KERR(EEXIST);
