@@ -155,7 +155,7 @@ static void mount_dev(void)
 
 	if (err)
 		return;
-	err = do_mount("devtmpfs", &dev, "devtmpfs", MS_NOSUID, NULL);
+	err = do_mount("devtmpfs", &dev, "devtmpfs", 0, NULL);
 	if (err)
 		klog_warn("devtmpfs: not mounted on /dev: error %d", -kerr_code(err));
 	path_put(&dev);
