@@ -262,9 +262,14 @@ static inline bool ext2_fast_symlink(const struct inode *inode)
  */
 kerr_t ext2_map(struct inode *inode, u64 lblk, u32 max, bool create, u32 *phys, u32 *len, bool *fresh) __must_check;
 void ext2_truncate_blocks(struct inode *inode, u64 size); /* frees all blocks beyond size bytes */
+/* Makes holes of n mapped blocks that ext2_map() told in one go. They stay taken: the caller frees them. */
+kerr_t ext2_unmap(struct inode *inode, u64 lblk, u32 n) __must_check;
 kerr_t ext2_sync_indirect(struct inode *inode) __must_check;
 u64 ext2_max_size(const struct ext2_sb *s);
 void ext2_add_blocks(struct inode *inode, s32 blocks); /* i_blocks, in file system blocks */
+
+/* --- punch.c --- */
+long ext2_fallocate(struct file *f, int mode, loff_t off, loff_t len); /* holes only: -EOPNOTSUPP for all else, as Linux */
 
 /* --- file.c --- */
 extern const struct file_ops ext2_file_ops;

@@ -602,6 +602,7 @@ const struct file_ops ext2_file_ops = {
 	.llseek = ext2_llseek,
 	.mmap = ext2_mmap,
 	.fsync = ext2_fsync,
+	.fallocate = ext2_fallocate,
 	.release = ext2_release,
 	.ioctl = ext2_ioctl,
 };

@@ -450,6 +450,38 @@ void ext2_truncate_blocks(struct inode *inode, u64 size)
 		ext2_add_blocks(inode, -r.total);
 }
 
+kerr_t ext2_unmap(struct inode *inode, u64 lblk, u32 n)
+{
+	struct ext2_inode *ei = EXT2_I(inode);
+	struct level l[MAX_DEPTH];
+	struct path_to p;
+	unsigned found;
+	kerr_t err = path_of(EXT2_SB(inode->sb), lblk, &p);
+
+	if (err)
+		return err;
+	rwsem_write_lock(&ei->tree);
+	err = walk(inode, &p, l, &found);
+	if (!err && found == p.depth) {
+		struct level *leaf = &l[found - 1];
+
+		if (leaf->buf)
+			buf_lock(leaf->buf);
+		memset(&leaf->slots[p.slot[found - 1]], 0, n * sizeof(u32));
+		if (leaf->buf) {
+			buf_mark_dirty(leaf->buf);
+			buf_unlock(leaf->buf);
+			note_indirect(ei, (u32)leaf->buf->block);
+		}
+		ei->last_pblk = 0;
+	}
+	levels_put(l, found);
+	rwsem_write_unlock(&ei->tree);
+	if (!err)
+		ext2_add_blocks(inode, -(s32)n);
+	return err;
+}
+
 kerr_t ext2_sync_indirect(struct inode *inode)
 {
 	struct ext2_sb *s = EXT2_SB(inode->sb);

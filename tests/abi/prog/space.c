@@ -61,6 +61,44 @@ static void test_fallocate(void)
 	close(ro);
 }
 
+/* Far enough for indirect blocks. */
+static void test_big_holes(void)
+{
+	static char buf[100000];
+	enum { TOTAL = 6000000, FROM = 100001, TO = 5000003 };
+	int fd = open("big", O_RDWR | O_CREAT | O_TRUNC, 0644), wrong = 0;
+	struct stat st;
+
+	memset(buf, 'b', sizeof(buf));
+	for (int i = 0; i < TOTAL; i += (int)sizeof(buf))
+		pwrite(fd, buf, sizeof(buf), i);
+	fsync(fd);
+	CALL("big punch", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FROM, TO - FROM));
+	fstat(fd, &st);
+	abi_line("big size", "%lld %s", (long long)st.st_size, st.st_blocks < 2300 && st.st_blocks > 2100 ? "few blocks" : "other blocks");
+	for (int i = 0; i < TOTAL; i += (int)sizeof(buf)) {
+		pread(fd, buf, sizeof(buf), i);
+		for (int j = 0; j < (int)sizeof(buf); j++)
+			wrong += buf[j] != (i + j >= FROM && i + j < TO ? 0 : 'b');
+	}
+	NUM("wrong bytes", wrong);
+	CALL("big hole", lseek(fd, 0, SEEK_HOLE));
+	CALL("big data", lseek(fd, 200000, SEEK_DATA));
+	memset(buf, 'n', sizeof(buf));
+	CALL("into the hole", pwrite(fd, buf, 50000, 2000000));
+	CALL("to the end", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 5500000, 9000000));
+	CALL("past the end", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 7000000, 10));
+	pread(fd, buf, 1, 2049999);
+	pread(fd, buf + 1, 1, 5499999);
+	pread(fd, buf + 2, 1, 5500000);
+	pread(fd, buf + 3, 1, TOTAL - 1);
+	BYTES("bytes", buf, 4);
+	size("size", fd);
+	CALL("no more data", lseek(fd, 5600000, SEEK_DATA));
+	close(fd);
+	unlink("big");
+}
+
 static void test_growth(void)
 {
 	int fd = open("m", O_RDWR | O_CREAT | O_TRUNC, 0644);
@@ -316,6 +354,7 @@ static void test_chown(void)
 int main(void)
 {
 	test_fallocate();
+	test_big_holes();
 	test_growth();
 	test_flags();
 	test_memfd();
