@@ -33,6 +33,14 @@ static const struct fuse_opt options[] = {
 	FUSE_OPT_END,
 };
 
+/* We go to the background, where paths must be absolute. */
+static char *absolute(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	return real ? real : strdup(path);
+}
+
 static int take_argument(void *data, const char *arg, int key, struct fuse_args *out)
 {
 	struct settings *s = data;
@@ -43,9 +51,9 @@ static int take_argument(void *data, const char *arg, int key, struct fuse_args 
 	if (key != FUSE_OPT_KEY_NONOPT)
 		return 1; /* libfuse's: allow_other and the like */
 	if (!s->image)
-		s->image = realpath(arg, NULL) ? realpath(arg, NULL) : strdup(arg);
+		s->image = absolute(arg);
 	else if (!s->mountpoint)
-		s->mountpoint = realpath(arg, NULL) ? realpath(arg, NULL) : strdup(arg);
+		s->mountpoint = absolute(arg);
 	else {
 		fprintf(stderr, "maestro-fuse: one argument too many: %s\n", arg);
 		return -1;

@@ -223,15 +223,3 @@ long maestro_syscall6(struct maestro *k, long nr, unsigned long a, unsigned long
 		return -EINTR;
 	return r.ret;
 }
-
-long maestro_syscall(struct maestro *k, long nr, ...)
-{
-	unsigned long a[6];
-	va_list ap;
-
-	va_start(ap, nr);
-	for (unsigned i = 0; i < 6; i++)
-		a[i] = va_arg(ap, unsigned long);
-	va_end(ap);
-	return maestro_syscall6(k, nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-}

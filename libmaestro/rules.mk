@@ -10,11 +10,12 @@ LIB_HOST_SRCS := $(HOSTED_HOST) $(LIB_HOST)
 PREFIX ?= /usr/local
 
 LIB_INC := -Ihal/hosted-posix -Ilibmaestro/include
-# Sanitizers and -O1 use more stack than the limit for kernel stacks counts on; hosted ones are 64 KiB.
-SAN_FRAMES := -Wno-frame-larger-than
+# -O1 and sanitizers see less of what is initialised, and use more stack than the limit for kernel stacks counts on; hosted ones are 64 KiB.
+SAN_FRAMES := -Wno-frame-larger-than -Wno-maybe-uninitialized
+# pointer-overflow: user pointers may be anything, and are counted on before they are followed.
 VARIANT_lib := -O2
 VARIANT_debug := -O1 -DMAESTRO_DEBUG -DHOSTED_VALGRIND $(SAN_FRAMES)
-VARIANT_asan := -O1 -DMAESTRO_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment $(SAN_FRAMES)
+VARIANT_asan := -O1 -DMAESTRO_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment,pointer-overflow $(SAN_FRAMES)
 VARIANT_tsan := -O1 -DMAESTRO_DEBUG -fsanitize=thread -Wno-tsan $(SAN_FRAMES)
 
 # $(1): the variant. Objects by kind, and the linked object without and with more kernel-side files (KERN_EXTRA, for tests).

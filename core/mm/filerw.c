@@ -195,9 +195,9 @@ static ssize_t write_step(struct mapping *m, struct iov_iter *it, loff_t pos)
 			return (ssize_t)accepted;
 		if (copied)
 			return -EIO;
-		if (!iov_iter_fault_in(it, n))
+		n = iov_iter_fault_in(it, n); /* less than before: the rest is not there, and would keep us here for ever */
+		if (!n)
 			return -EFAULT;
-		n = MIN(n, it->count);
 	}
 }
 

@@ -187,26 +187,29 @@ static bool touch_user(const u8 __user *p)
 	return !hal_copy_from_user(&byte, p, 1);
 }
 
-bool iov_iter_fault_in(struct iov_iter *it, size_t n)
+size_t iov_iter_fault_in(struct iov_iter *it, size_t n)
 {
 	const struct iovec_k *v = it->iov;
-	size_t off = it->off, left = MIN(n, it->count);
-	bool first = true;
+	size_t off = it->off, done = 0;
 
+	n = MIN(n, it->count);
 	if (it->kind != IOV_USER)
-		return true;
-	for (unsigned i = 0; i < it->nsegs && left; i++, v++, off = 0) {
-		const u8 __user *p = (const u8 __user *)v->base + off, *end = p + MIN(left, v->len - off);
+		return n;
+	for (unsigned i = 0; i < it->nsegs && done < n; i++, v++, off = 0) {
+		const u8 __user *p = (const u8 __user *)v->base + off;
+		size_t left = MIN(n - done, v->len - off); /* counted, not compared: p may wrap */
 
-		left -= (size_t)(end - p);
-		while (p < end) {
+		while (left) {
+			size_t step = MIN(left, (size_t)(PAGE_SIZE - ((uintptr_t)p & ~PAGE_MASK)));
+
 			if (!touch_user(p))
-				return !first;
-			first = false;
-			p += PAGE_SIZE - ((uintptr_t)p & ~PAGE_MASK);
+				return done;
+			done += step;
+			left -= step;
+			p += step;
 		}
 	}
-	return true;
+	return done;
 }
 
 void iov_iter_advance(struct iov_iter *it, size_t n)

@@ -763,7 +763,9 @@ void sched_host_enter(struct task *t)
 	set_current(cpu, cpu->idle, t, now);
 	cpu->idle->se.on_cpu = false;
 	atomic_set(&cpu->idle->preempt_count, atomic_read(&cpu->idle->preempt_count) + 1);
-	time_update_coarse(now);
+	/* file times may be as old as a tick; torn or stale, it is only early or late */
+	if (unlikely(now - kernel()->time.coarse_at >= NSEC_PER_MSEC / 4))
+		time_update_coarse(now);
 	{
 		struct mm *drop = cpu->drop_mm;
 
@@ -785,13 +787,16 @@ bool sched_host_leave(struct task *t)
 	DEBUG_ASSERT(cpu->current_task == t);
 	rq_lock_raw(cpu);
 	(void)update_curr(cpu, now);
-	(void)atomic_and(&t->work, ~WORK_RESCHED);
+	if (unlikely(atomic_read(&t->work) & WORK_RESCHED))
+		(void)atomic_and(&t->work, ~WORK_RESCHED);
 	count_out(cpu, t);
 	store_relaxed(&t->state, TASK_NEW); /* no wake-up reaches it outside */
 	set_current(cpu, t, cpu->idle, now);
 	t->se.on_cpu = false;
 	atomic_set(&cpu->idle->preempt_count, atomic_read(&cpu->idle->preempt_count) - 1);
 	more = cpu->nr_running != 0;
+	if (unlikely(atomic_read(&cpu->idle->work) & WORK_RESCHED))
+		(void)atomic_and(&cpu->idle->work, ~WORK_RESCHED); /* what is queued is told by the result; later ones kick */
 	rq_unlock_raw(cpu);
 	return more;
 }
@@ -803,6 +808,7 @@ struct task *sched_host_pick(void)
 
 	timers_run();
 	rq_lock_raw(cpu);
+	(void)atomic_and(&cpu->idle->work, ~WORK_RESCHED); /* from here on who queues something kicks */
 	next = queue_take(cpu);
 	if (!next)
 		next = steal(cpu);
@@ -810,7 +816,6 @@ struct task *sched_host_pick(void)
 		rq_unlock_raw(cpu);
 		return NULL;
 	}
-	(void)atomic_and(&cpu->idle->work, ~WORK_RESCHED);
 	set_current(cpu, cpu->idle, next, hal_time_ns());
 	return next;
 }

@@ -489,9 +489,17 @@ static kerr_t rename_check(struct rename *r, struct inode *odir, struct inode *n
 	return err;
 }
 
+/* Directories first, as their rank says; among equals the lower address. */
+static bool locks_before(const struct inode *a, const struct inode *b)
+{
+	if (S_ISDIR(a->mode) != S_ISDIR(b->mode))
+		return S_ISDIR(a->mode);
+	return a < b;
+}
+
 static void lock_two(struct inode *a, struct inode *b)
 {
-	if (b && b < a) {
+	if (b && locks_before(b, a)) {
 		rwsem_write_lock_nested(&b->rwsem);
 		rwsem_write_lock_nested(&a->rwsem);
 		return;

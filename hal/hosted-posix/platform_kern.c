@@ -112,6 +112,13 @@ bool hal_random(void *buf, size_t n)
 	return true;
 }
 
+u64 hal_cycles(void)
+{
+	struct hosted *h = inst();
+
+	return h->seed ? h->seed : __builtin_ia32_rdtsc();
+}
+
 void hal_power_off(void)
 {
 }

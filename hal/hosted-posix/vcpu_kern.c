@@ -81,17 +81,15 @@ void hal_cpu_idle(void)
 	panic("hosted: the idle loop has no stack");
 }
 
+static void stir_parked(struct hosted *h);
+
 void hal_cpu_kick(unsigned cpu)
 {
 	struct hosted *h = inst();
 
 	host_lock(h);
 	h->vcpu[cpu].kicked = true;
-	for (struct host_thread *t = h->parked; t; t = t->next_parked)
-		if (!t->granted_task && t->granted_vcpu < 0) {
-			host_cond_signal(t->cond);
-			break;
-		}
+	stir_parked(h);
 	host_unlock(h);
 }
 
@@ -253,8 +251,27 @@ static struct task *park(struct hosted *h, struct host_thread *t)
 	return task;
 }
 
+/* Somebody parked, who was given nothing yet, looks again at what there is to do. */
+static void stir_parked(struct hosted *h)
+{
+	for (struct host_thread *t = h->parked; t; t = t->next_parked)
+		if (t->granted_vcpu < 0) {
+			host_cond_signal(t->cond);
+			return;
+		}
+}
+
 static void grant(struct hosted *h, struct host_thread *t, struct hosted_vcpu *v, struct task *task)
 {
+	if (t->granted_vcpu >= 0) {
+		/* It was given one to carry, and has not woken up yet: that one is for another. */
+		struct hosted_vcpu *old = &h->vcpu[t->granted_vcpu];
+
+		old->kicked = true;
+		release_vcpu_locked(h, old);
+		t->granted_vcpu = (int)(v - h->vcpu);
+		stir_parked(h);
+	}
 	t->granted_vcpu = (int)(v - h->vcpu);
 	t->granted_task = task;
 	host_cond_signal(t->cond);
@@ -460,29 +477,21 @@ int hosted_enter(struct hosted *h)
 static void leave_vcpu(struct hosted *h, struct hosted_vcpu *v, bool more)
 {
 	HOSTED_TLS_SET(vcpu, NULL);
-	if (likely(!more && !__atomic_load_n(&h->nparked, __ATOMIC_RELAXED))) {
+	if (likely(!more)) {
+		/* Who parks or waits to enter counts himself first, and then looks at `held`: one of us sees the other. */
 		__atomic_store_n(&v->held, 0, __ATOMIC_SEQ_CST);
-		if (unlikely(__atomic_load_n(&h->enter_waiters, __ATOMIC_SEQ_CST))) {
-			host_lock(h);
+		if (likely(!__atomic_load_n(&h->nparked, __ATOMIC_SEQ_CST) && !__atomic_load_n(&h->enter_waiters, __ATOMIC_SEQ_CST)))
+			return;
+		host_lock(h);
+		stir_parked(h); /* a timer may be nearer than it was */
+		if (__atomic_load_n(&h->enter_waiters, __ATOMIC_SEQ_CST))
 			host_cond_signal(h->enter_cond);
-			host_unlock(h);
-		}
+		host_unlock(h);
 		return;
 	}
 	host_lock(h);
-	for (struct host_thread *t = h->parked; t; t = t->next_parked) {
-		if (t->granted_vcpu >= 0)
-			continue;
-		if (more) {
-			grant(h, t, v, NULL);
-			host_unlock(h);
-			return;
-		}
-		host_cond_signal(t->cond); /* it looks at the timers again */
-		break;
-	}
-	if (more)
-		v->kicked = true; /* whoever parks next sees to it */
+	v->kicked = true; /* who is parked, or parks next, sees to it */
+	stir_parked(h);
 	release_vcpu_locked(h, v);
 	host_unlock(h);
 }
@@ -510,7 +519,7 @@ void hosted_leave(void)
 	bool more;
 
 	/* Kernel threads that this call woke run now: nobody may call again for long. */
-	if (unlikely(this_cpu()->nr_running > 1))
+	if (unlikely(load_relaxed(&this_cpu()->nr_running) > 1))
 		sched_yield_current();
 	more = step_off();
 	leave_vcpu(inst(), vcpu(), more);
@@ -559,7 +568,7 @@ void hosted_pump(s64 ns)
 		for (unsigned idle = 0; idle < 2;) {
 			idle = sched_nr_running() > 1 ? 0 : idle + 1;
 			sched_yield_current();
-			if (!idle && this_cpu()->nr_running <= 1 && !visit_kicked())
+			if (!idle && load_relaxed(&this_cpu()->nr_running) <= 1 && !visit_kicked())
 				break; /* the rest runs on other vCPUs, in their holders' threads */
 		}
 		if (ns >= 0) {

@@ -141,7 +141,10 @@ int maestro_disk_remove(struct maestro *k, const char *name);
 
 /* ---------------------------------------------------------------- system calls */
 /* By the x86-64 number (SYS_* of <sys/syscall.h>), as syscall(2); missing arguments need not be given. */
-long maestro_syscall(struct maestro *k, long nr, ...);
+#define maestro_syscall(k, ...) maestro_syscall_pad_(k, __VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+#define maestro_syscall_pad_(k, nr, a, b, c, d, e, f, ...)                                                                      \
+	maestro_syscall6(k, nr, (unsigned long)(a), (unsigned long)(b), (unsigned long)(c), (unsigned long)(d), (unsigned long)(e), \
+			 (unsigned long)(f))
 long maestro_syscall6(struct maestro *k, long nr, unsigned long a, unsigned long b, unsigned long c, unsigned long d, unsigned long e, unsigned long f);
 
 int maestro_mount(struct maestro *k, const char *source, const char *target, const char *type, unsigned long flags, const char *data);

@@ -384,11 +384,13 @@ kerr_t ext2_getattr(struct inode *inode, struct kstat *out)
 	out->gid = inode->gid;
 	out->size = inode_size(inode);
 	out->blksize = s->block_size;
+	spin_lock(&inode->lock);
 	out->blocks = inode->blocks;
 	out->atime = inode->atime;
 	out->mtime = inode->mtime;
 	out->ctime = inode->ctime;
 	out->btime = inode->btime;
+	spin_unlock(&inode->lock);
 	out->has_btime = HAS_EXTRA(s, ei->extra_isize, crtime);
 	/* STATX_ATTR_IMMUTABLE, APPEND, NODUMP have the numbers of their flags */
 	out->attributes = ei->flags & (EXT2_IMMUTABLE_FL | EXT2_APPEND_FL | EXT2_NODUMP_FL);

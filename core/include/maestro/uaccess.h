@@ -82,7 +82,8 @@ size_t copy_page_to_iter(struct iov_iter *it, struct page *p, size_t off, size_t
 size_t copy_page_from_iter(struct iov_iter *it, struct page *p, size_t off, size_t n) __must_check;
 /* Without faulting: for use under page locks; 0 if the source is not present. Then fault in and retry. */
 size_t copy_page_from_iter_atomic(struct iov_iter *it, struct page *p, size_t off, size_t n) __must_check;
-bool iov_iter_fault_in(struct iov_iter *it, size_t n); /* touches the next n bytes for reading by the kernel; false: EFAULT */
+/* Touches the next n bytes for reading by the kernel; how many of them can be reached. 0: EFAULT. */
+size_t iov_iter_fault_in(struct iov_iter *it, size_t n);
 void iov_iter_advance(struct iov_iter *it, size_t n);
 void iov_iter_revert(struct iov_iter *it, size_t n);
 /* Reads and checks a program's iovec array (<= 1024, total <= SSIZE_MAX-ish). small: storage for up to 8; *out is small or allocated (iovec_free). -> total or -errno */

@@ -92,10 +92,7 @@ static inline void hal_cpu_relax(void)
 {
 	__builtin_ia32_pause();
 }
-static inline u64 hal_cycles(void)
-{
-	return __builtin_ia32_rdtsc();
-}
+u64 hal_cycles(void); /* with a seed: a counter, so that runs repeat */
 static inline bool hal_is_direct(paddr_t pa)
 {
 	(void)pa;

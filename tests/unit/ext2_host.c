@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* ext2 on images of each geometry: what is written is there after a remount, and e2fsck has nothing to say. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const geometry[] = {"-b 1024", "-b 2048", "-b 4096", "-b 1024 -I 256 -O ^dir_index", "-b 4096 -O ^sparse_super,^large_file,^resize_inode -I 128"};
+#define GEOMETRIES 5
+
+static void fill(char *data, size_t n, uint32_t seed)
+{
+	for (size_t i = 0; i < n; i++)
+		data[i] = (char)unit_random(&seed);
+}
+
+START_TEST(tree_survives)
+{
+	static char data[300000], back[300000];
+	struct maestro *k = unit_new();
+	const char *image = unit_image(geometry[_i], 64);
+	char path[128], target[300];
+	struct stat st;
+
+	unit_mount(k, image);
+	for (unsigned d = 0; d < 10; d++) {
+		snprintf(path, sizeof(path), "/mnt/dir%u", d);
+		OK(maestro_mkdir(k, path, 0700 + d));
+		for (unsigned f = 0; f < 20; f++) {
+			size_t n = (d * 20 + f) * 1499;
+
+			snprintf(path, sizeof(path), "/mnt/dir%u/file%u", d, f);
+			fill(data, n, d * 100 + f + 1);
+			unit_put(k, path, data, n);
+		}
+		memset(target, 'a' + (int)d, sizeof(target));
+		target[d * 28 + 1] = 0;
+		snprintf(path, sizeof(path), "/mnt/dir%u/link", d);
+		OK(maestro_symlink(k, target, path));
+	}
+	unit_umount(k);
+	unit_end(k);
+	k = unit_new();
+	unit_mount(k, image);
+	for (unsigned d = 0; d < 10; d++) {
+		snprintf(path, sizeof(path), "/mnt/dir%u", d);
+		OK(maestro_stat(k, path, &st));
+		ck_assert_uint_eq(st.st_mode & 07777, (0700 + d) & ~022u);
+		for (unsigned f = 0; f < 20; f++) {
+			size_t n = (d * 20 + f) * 1499;
+			int fd;
+
+			snprintf(path, sizeof(path), "/mnt/dir%u/file%u", d, f);
+			fill(data, n, d * 100 + f + 1);
+			fd = maestro_open(k, path, O_RDONLY);
+			OK(fd);
+			ck_assert_int_eq(maestro_read(k, fd, back, sizeof(back)), n);
+			ck_assert(!memcmp(data, back, n));
+			OK(maestro_close(k, fd));
+		}
+		snprintf(path, sizeof(path), "/mnt/dir%u/link", d);
+		ck_assert_int_eq(maestro_readlink(k, path, target, sizeof(target)), d * 28 + 1);
+	}
+	unit_umount(k);
+	unit_end(k);
+	unit_fsck(image);
+}
+END_TEST
+
+START_TEST(sparse_and_large)
+{
+	struct maestro *k = unit_new();
+	const char *image = unit_image(geometry[_i], 64);
+	const int64_t far[] = {0, 11 * 1024, 300 * 1024, 70LL << 20, 3LL << 30, (15LL << 30) - 4096};
+	char c, buf[4096];
+	struct stat st;
+	int fd;
+
+	unit_mount(k, image);
+	fd = maestro_open(k, "/mnt/sparse", O_CREAT | O_RDWR, 0644);
+	OK(fd);
+	for (unsigned i = 0; i < 6; i++) {
+		c = (char)('0' + i);
+		ck_assert_int_eq(maestro_pwrite(k, fd, &c, 1, far[i]), 1);
+	}
+	OK(maestro_fstat(k, fd, &st));
+	ck_assert_int_eq(st.st_size, far[5] + 1);
+	ck_assert_int_lt(st.st_blocks, 400);
+	ck_assert_int_eq(maestro_pread(k, fd, buf, sizeof(buf), 1LL << 30), 4096);
+	for (unsigned i = 0; i < sizeof(buf); i++)
+		ck_assert(!buf[i]);
+	OK(maestro_close(k, fd));
+	unit_umount(k);
+	unit_mount(k, image);
+	fd = maestro_open(k, "/mnt/sparse", O_RDWR);
+	OK(fd);
+	for (unsigned i = 0; i < 6; i++)
+		ck_assert(maestro_pread(k, fd, &c, 1, far[i]) == 1 && c == (char)('0' + i));
+	OK(maestro_ftruncate(k, fd, 100 << 20));
+	OK(maestro_ftruncate(k, fd, 4LL << 30));
+	ck_assert(maestro_pread(k, fd, &c, 1, far[4]) == 1 && !c);
+	OK(maestro_ftruncate(k, fd, 5));
+	OK(maestro_close(k, fd));
+	unit_umount(k);
+	unit_end(k);
+	unit_fsck(image);
+}
+END_TEST
+
+START_TEST(many_files)
+{
+	struct maestro *k = unit_new();
+	const char *image = unit_image("-b 1024 -N 4000", 32);
+	char path[64];
+	struct stat st;
+
+	unit_mount(k, image);
+	OK(maestro_mkdir(k, "/mnt/d", 0755));
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(path, sizeof(path), "/mnt/d/a rather long name for a file %u", i);
+		unit_put(k, path, path, i % 50);
+	}
+	for (unsigned i = 0; i < 3000; i += 3) {
+		snprintf(path, sizeof(path), "/mnt/d/a rather long name for a file %u", i);
+		OK(maestro_unlink(k, path));
+	}
+	maestro_drop_caches(k);
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(path, sizeof(path), "/mnt/d/a rather long name for a file %u", i);
+		ck_assert_int_eq(maestro_stat(k, path, &st), i % 3 ? 0 : -ENOENT);
+		ck_assert(!(i % 3) || st.st_size == (off_t)(i % 50));
+	}
+	FAILS(maestro_rmdir(k, "/mnt/d"), ENOTEMPTY);
+	unit_umount(k);
+	unit_end(k);
+	unit_fsck(image);
+}
+END_TEST
+
+START_TEST(disk_full)
+{
+	static char data[65536];
+	struct maestro *k = unit_new();
+	const char *image = unit_image("-b 1024 -m 0 -N 64", 4);
+	char path[64];
+	long n = 0;
+	int fd, files = 0;
+
+	unit_mount(k, image);
+	fd = maestro_open(k, "/mnt/big", O_CREAT | O_WRONLY, 0644);
+	OK(fd);
+	while ((n = maestro_write(k, fd, data, sizeof(data))) > 0)
+		;
+	FAILS(n, ENOSPC);
+	do { /* a block or two may be left where the file would have needed one more for its map */
+		snprintf(path, sizeof(path), "/mnt/d%d", files++);
+		n = maestro_mkdir(k, path, 0755);
+	} while (!n && files < 10);
+	FAILS(n, ENOSPC);
+	OK(maestro_ftruncate(k, fd, 1 << 20));
+	ck_assert_int_eq(maestro_pwrite(k, fd, data, sizeof(data), 1 << 20), sizeof(data));
+	OK(maestro_close(k, fd));
+	do { /* until there are no inodes */
+		snprintf(path, sizeof(path), "/mnt/f%d", files++);
+		fd = maestro_open(k, path, O_CREAT | O_WRONLY, 0644);
+		if (fd >= 0)
+			OK(maestro_close(k, fd));
+	} while (fd >= 0 && files < 100);
+	FAILS(fd, ENOSPC);
+	unit_umount(k);
+	unit_end(k);
+	unit_fsck(image);
+}
+END_TEST
+
+START_TEST(random_tree)
+{
+	struct maestro *k = unit_new();
+	const char *image = unit_image(geometry[_i], 32);
+	uint32_t seed = 12345 + (uint32_t)_i;
+	char a[64], b[64];
+	static char data[20000];
+
+	unit_mount(k, image);
+	for (unsigned i = 0; i < 8; i++) {
+		snprintf(a, sizeof(a), "/mnt/d%u", i);
+		OK(maestro_mkdir(k, a, 0755));
+	}
+	for (unsigned step = 0; step < 3000; step++) {
+		int fd;
+
+		snprintf(a, sizeof(a), "/mnt/d%u/n%u", unit_random(&seed) % 8, unit_random(&seed) % 20);
+		snprintf(b, sizeof(b), "/mnt/d%u/n%u", unit_random(&seed) % 8, unit_random(&seed) % 20);
+		switch (unit_random(&seed) % 9) {
+		case 0:
+		case 1:
+			fd = maestro_open(k, a, O_CREAT | O_WRONLY, 0644);
+			if (fd >= 0) {
+				maestro_pwrite(k, fd, data, unit_random(&seed) % sizeof(data), unit_random(&seed) % 100000);
+				OK(maestro_close(k, fd));
+			}
+			break;
+		case 2:
+			maestro_mkdir(k, a, 0755);
+			break;
+		case 3:
+			maestro_unlink(k, a);
+			break;
+		case 4:
+			maestro_rmdir(k, a);
+			break;
+		case 5:
+			maestro_rename(k, a, b);
+			break;
+		case 6:
+			maestro_link(k, a, b);
+			break;
+		case 7:
+			maestro_truncate(k, a, unit_random(&seed) % 50000);
+			break;
+		case 8:
+			maestro_setxattr(k, a, "user.x", data, unit_random(&seed) % 200, 0);
+			break;
+		}
+		if (step % 500 == 499) {
+			if (step % 1000 == 999)
+				maestro_sync(k);
+			maestro_drop_caches(k);
+		}
+	}
+	unit_umount(k);
+	unit_end(k);
+	unit_fsck(image);
+}
+END_TEST
+
+Suite *suite_ext2(void)
+{
+	Suite *s = suite_create("ext2");
+	TCase *t = tcase_create("images");
+
+	tcase_set_timeout(t, 240);
+	tcase_add_loop_test(t, tree_survives, 0, GEOMETRIES);
+	tcase_add_loop_test(t, sparse_and_large, 0, GEOMETRIES);
+	tcase_add_test(t, many_files);
+	tcase_add_test(t, disk_full);
+	tcase_add_loop_test(t, random_tree, 0, GEOMETRIES);
+	suite_add_tcase(s, t);
+	return s;
+}
