@@ -146,6 +146,8 @@ static kerr_t copy_proc(struct task *t, struct task *me, const struct clone_args
 	if (a->flags & CLONE_PARENT)
 		p->exit_signal = mine->exit_signal;
 	p->personality = mine->personality;
+	p->login_uid = mine->login_uid;
+	p->login_session = mine->login_session;
 	p->oom_score_adj = mine->oom_score_adj;
 	return KERR(0);
 }

@@ -227,6 +227,7 @@ kerr_t proc_alloc(struct proc **out)
 	wait_queue_init(&p->exit_wait);
 	mutex_init(&p->exec_mutex, RANK_EXEC, "exec");
 	timer_init(&p->real_timer, itimer_real_fire);
+	p->login_uid = p->login_session = U32_MAX;
 	*out = p;
 	return KERR(0);
 }

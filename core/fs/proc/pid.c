@@ -440,8 +440,8 @@ static void show_status(struct seq_buf *s, struct pctx *c)
 	seq_printf(s, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\nGroups:\t", cr->uid, cr->euid, cr->suid, cr->fsuid, cr->gid, cr->egid, cr->sgid, cr->fsgid,
 		   files ? files->max : 0);
 	for (unsigned i = 0; i < cr->groups->count; i++)
-		seq_printf(s, "%u ", cr->groups->gid[i]);
-	seq_printf(s, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", f.pid, t->tid, f.pgrp, f.session);
+		seq_printf(s, i ? " %u" : "%u", cr->groups->gid[i]);
+	seq_printf(s, " \nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", f.pid, t->tid, f.pgrp, f.session);
 	if (mm)
 		show_status_mm(s, mm);
 	seq_printf(s, "Threads:\t%d\nSigQ:\t%u/%llu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n", f.threads, sig.queued,
@@ -494,7 +494,8 @@ static void show_limits(struct seq_buf *s, struct pctx *c)
 
 		ksnprintf(soft, sizeof(soft), r->cur == RLIM_INFINITY ? "unlimited" : "%llu", (unsigned long long)r->cur);
 		ksnprintf(hard, sizeof(hard), r->max == RLIM_INFINITY ? "unlimited" : "%llu", (unsigned long long)r->max);
-		seq_printf(s, "%-25s %-20s %-20s %-10s\n", rows[i].name, soft, hard, rows[i].unit);
+		seq_printf(s, "%-25s %-20s %-20s ", rows[i].name, soft, hard);
+		seq_printf(s, *rows[i].unit ? "%-10s\n" : "\n", rows[i].unit);
 	}
 }
 
@@ -542,8 +543,30 @@ static void show_personality(struct seq_buf *s, struct pctx *c)
 
 static void show_loginuid(struct seq_buf *s, struct pctx *c)
 {
-	(void)c;
-	seq_puts(s, "4294967295");
+	seq_printf(s, "%u", c->proc->login_uid);
+}
+
+static void show_sessionid(struct seq_buf *s, struct pctx *c)
+{
+	seq_printf(s, "%u", c->proc->login_session);
+}
+
+/* Only of oneself; once it is set, changing it is for CAP_AUDIT_CONTROL. */
+static kerr_t write_loginuid(struct seq_buf *unused, struct pctx *c)
+{
+	const char *p = c->arg;
+	u64 uid;
+
+	(void)unused;
+	if (c->proc != hal_current()->proc)
+		return KERR(EPERM);
+	if (kstrtou64(&p, 10, &uid) || uid > U32_MAX)
+		return KERR(EINVAL);
+	if (c->proc->login_uid != U32_MAX && !capable(CAP_AUDIT_CONTROL))
+		return KERR(EPERM);
+	c->proc->login_uid = (u32)uid;
+	c->proc->login_session = uid == U32_MAX ? U32_MAX : (u32)atomic_inc_return(&kernel()->proc.logins);
+	return 0;
 }
 
 static void show_cgroup(struct seq_buf *s, struct pctx *c)
@@ -620,7 +643,8 @@ static kerr_t follow_root(struct pctx *c, struct path *out)
 	{.name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj, .write = write_oom_score_adj}, \
 	{.name = "wchan", .mode = S_IFREG | 0444, .show = show_wchan},                                               \
 	{.name = "personality", .mode = S_IFREG | 0400, .show = show_personality, .flags = PN_PTRACE},               \
-	{.name = "loginuid", .mode = S_IFREG | 0644, .show = show_loginuid},                                         \
+	{.name = "loginuid", .mode = S_IFREG | 0644, .show = show_loginuid, .write = write_loginuid},                \
+	{.name = "sessionid", .mode = S_IFREG | 0444, .show = show_sessionid},                                       \
 	{.name = "cgroup", .mode = S_IFREG | 0444, .show = show_cgroup},                                             \
 	{.name = "uid_map", .mode = S_IFREG | 0644, .show = show_id_map},                                            \
 	{.name = "gid_map", .mode = S_IFREG | 0644, .show = show_id_map},                                            \

@@ -62,6 +62,7 @@ struct proc {
 	struct mutex exec_mutex;
 	int oom_score_adj; /* [a] */
 	u32 personality;
+	u32 login_uid, login_session; /* whose login it comes from, for pam_loginuid(8); -1: none. Inherited */
 	u64 io_counters[6];
 };
 enum {

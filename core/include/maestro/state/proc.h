@@ -40,6 +40,7 @@ struct proc_state {
 	/* [uts_lock] RANK_LEAF */
 	struct spinlock uts_lock;
 	char nodename[UTS_LEN + 1], domainname[UTS_LEN + 1];
+	struct atomic logins;	   /* [a] numbers of login sessions given out */
 	bool ctrl_alt_del_reboots; /* [a] reboot(2): the keys restart at once; else init gets SIGINT */
 	struct futex_bucket futex[FUTEX_HASH_SIZE];
 };
