@@ -125,11 +125,8 @@ void dev_node_remove(const char *name)
 
 static kerr_t devtmpfs_fill_super(struct super *sb, const char *data, bool silent)
 {
-	kerr_t err = tmpfs_fill_super(sb, data, silent);
-
-	if (!err)
-		sb->root->inode->mode = S_IFDIR | 0755;
-	return err;
+	(void)data; /* the kernel mounts it first, before programs could choose */
+	return tmpfs_fill_super(sb, "mode=755", silent);
 }
 
 static const struct fs_type devtmpfs_type = {.name = "devtmpfs", .flags = FS_SINGLE | FS_NODEV_LISTED, .fill_super = devtmpfs_fill_super};

@@ -148,10 +148,15 @@ static void tmpfs_put_super(struct super *sb)
 	sb->priv = NULL;
 }
 
-/* Half of memory unless said otherwise, as Linux. */
+/* Pages, and inodes: half of memory unless said otherwise, as Linux. */
+static long default_limit(void)
+{
+	return (long)(hal_boot_info()->ram_total >> (PAGE_SHIFT + 1));
+}
+
 static void set_defaults(struct tmpfs_super *ts)
 {
-	long half = (long)(hal_boot_info()->ram_total >> (PAGE_SHIFT + 1));
+	long half = default_limit();
 
 	ts->limit.max = half;
 	ts->max_inodes = half;
@@ -255,9 +260,9 @@ static void tmpfs_show_options(struct super *sb, struct seq_buf *s)
 {
 	struct tmpfs_super *ts = tmpfs_sb(sb);
 
-	if (ts->limit.max && sb->magic == TMPFS_MAGIC)
+	if (ts->limit.max && ts->limit.max != default_limit() && sb->magic == TMPFS_MAGIC)
 		seq_printf(s, ",size=%lluk", (unsigned long long)ts->limit.max << (PAGE_SHIFT - 10));
-	if (ts->max_inodes && sb->magic == TMPFS_MAGIC)
+	if (ts->max_inodes && ts->max_inodes != default_limit() && sb->magic == TMPFS_MAGIC)
 		seq_printf(s, ",nr_inodes=%ld", ts->max_inodes);
 	if (ts->mode != 01777)
 		seq_printf(s, ",mode=%o", ts->mode);
