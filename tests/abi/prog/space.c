@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Space and contents of files: fallocate, holes, O_DIRECT, RWF flags, advice, memfd and seals, ACLs, handles, growth through maps. */
+/* Space and contents of files: fallocate, holes, O_DIRECT, RWF flags, advice, memfd and seals, attributes, growth through maps. */
 #include "../abi.h"
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -257,8 +257,6 @@ static void test_xattr(void)
 	CALL("empty rest", setxattr("x", "user.", "1", 1, 0));
 	CALL("empty value", setxattr("x", "user.e", "", 0, 0));
 	CALL("empty get", getxattr("x", "user.e", buf, sizeof(buf)));
-	CALL("acl get", getxattr("x", "system.posix_acl_access", buf, sizeof(buf)));
-	CALL("acl bad", setxattr("x", "system.posix_acl_access", "1", 1, 0));
 	memset(page, 'n', 256);
 	memcpy(page, "user.", 5);
 	page[256] = 0;
@@ -292,24 +290,6 @@ static void test_statfs(void)
 	fstatfs(memfd_create("n", 0), &s);
 	abi_line("memfd", "type %lx", (long)s.f_type);
 	CALL("missing", statfs("none", &s));
-}
-
-static void test_handles(void)
-{
-	struct { struct file_handle h; char bytes[128]; } h;
-	int id;
-
-	h.h.handle_bytes = 0;
-	CALL("how long", name_to_handle_at(AT_FDCWD, "x", &h.h, &id, 0));
-	NUM("bytes", h.h.handle_bytes);
-	h.h.handle_bytes = 128;
-	CALL("handle", name_to_handle_at(AT_FDCWD, "x", &h.h, &id, 0));
-	int m = open(".", O_RDONLY);
-	CALL("open by it", open_by_handle_at(m, &h.h, O_RDONLY) >= 0);
-	CALL("bad flag", name_to_handle_at(AT_FDCWD, "x", &h.h, &id, 0x10));
-	h.h.handle_bytes = 200;
-	CALL("too long", name_to_handle_at(AT_FDCWD, "x", &h.h, &id, 0));
-	close(m);
 }
 
 static void test_chown(void)
@@ -360,7 +340,6 @@ int main(void)
 	test_memfd();
 	test_xattr();
 	test_statfs();
-	test_handles();
 	test_chown();
 	return 0;
 }
