@@ -122,13 +122,10 @@ static kerr_t write_limits(struct file *f, struct iov_iter *it, loff_t pos)
 	return KERR(0);
 }
 
-static kerr_t check_seals(const struct inode *inode, loff_t end)
+/* F_SEAL_GROW is shmem's own to check, page by page: what still fits is written. */
+static kerr_t check_seals(const struct inode *inode)
 {
-	if (likely(!inode->seals))
-		return KERR(0);
-	if (inode->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
-		return KERR(EPERM);
-	return (inode->seals & F_SEAL_GROW) && end > inode->size ? KERR(EPERM) : KERR(0);
+	return unlikely(inode->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) ? KERR(EPERM) : KERR(0);
 }
 
 /* A write by someone without the right to keep them clears set-user-ID and set-group-ID (of group-executable files). */
@@ -160,7 +157,7 @@ kerr_t generic_write_checks(struct file *f, struct iov_iter *it, loff_t *pos)
 		return KERR(0);
 	err = write_limits(f, it, *pos);
 	if (!err)
-		err = check_seals(inode, *pos + (loff_t)it->count);
+		err = check_seals(inode);
 	if (!err)
 		err = drop_setid(inode);
 	if (!err)

@@ -28,8 +28,11 @@ static kerr_t shmem_read_pages(struct mapping *m, struct page **pages, unsigned 
 static kerr_t shmem_write_begin(struct mapping *m, loff_t pos, unsigned len, struct page **out)
 {
 	struct page *p;
-	kerr_t err = mapping_grab(m, (pgoff_t)(pos >> PAGE_SHIFT), &p);
+	kerr_t err;
 
+	if ((m->inode->seals & F_SEAL_GROW) && pos + len > m->inode->size)
+		return KERR(EPERM);
+	err = mapping_grab(m, (pgoff_t)(pos >> PAGE_SHIFT), &p);
 	if (err)
 		return err;
 	if (!page_test(p, PG_DIRTY)) {
