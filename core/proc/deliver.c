@@ -24,7 +24,7 @@ static void run_handler(struct hal_regs *regs, const struct siginfo *info, const
 	sigset_t mask = t->blocked | sa->mask;
 
 	abi_syscall_restart(regs, true, sa->flags & SA_RESTART);
-	if (!abi_signal_frame(regs, sig, info, sa, old)) {
+	if ((t->rseq_ptr && !rseq_signal(regs)) || !abi_signal_frame(regs, sig, info, sa, old)) {
 		if (sig == SIGSEGV) { /* its handler cannot run either */
 			unsigned long flags;
 			struct sighand *s = sighand_lock(t, &flags);
@@ -136,7 +136,7 @@ void upcall_user_return(struct hal_regs *regs)
 			schedule();
 		if (work & WORK_NOTIFY) {
 			(void)atomic_and(&t->work, ~WORK_NOTIFY);
-			task_notify_work();
+			task_notify_work(regs);
 		}
 		if (work & WORK_SIGNAL)
 			signal_deliver(regs);

@@ -341,6 +341,10 @@ static void set_current(struct cpu *cpu, struct task *prev, struct task *next, k
 	cpu->switches++;
 	next->se.exec_start = (u64)now;
 	next->se.slice_start = next->se.sum_exec;
+	if (next->rseq_ptr) {
+		next->rseq_event = true;
+		(void)atomic_or(&next->work, WORK_NOTIFY);
+	}
 	store_relaxed(&next->se.on_cpu, true);
 	if (prev == cpu->idle) {
 		cpu->idle_ns += (u64)now - cpu->idle_start;
@@ -682,7 +686,6 @@ kerr_t sched_set_affinity(struct task *t, u64 mask)
 void sched_tick(struct cpu *cpu, bool user, ktime_t now)
 {
 	struct task *t = cpu->current_task;
-	u64 ns;
 
 	if (t == cpu->idle) {
 		/* boot code runs in the idle task: the coarse clock has to go on for it */
@@ -692,7 +695,7 @@ void sched_tick(struct cpu *cpu, bool user, ktime_t now)
 	cpu->tick_due = now + SCHED_TICK_NS;
 	t->se.in_user = user;
 	spin_lock(&cpu->rq_lock);
-	ns = update_curr(cpu, now);
+	(void)update_curr(cpu, now);
 	if (t->se.rt_priority) {
 		if (t->se.policy == SCHED_RR && t->se.sum_exec - t->se.slice_start >= (u64)SCHED_RR_QUANTUM) {
 			t->se.slice_start = t->se.sum_exec;
@@ -706,7 +709,7 @@ void sched_tick(struct cpu *cpu, bool user, ktime_t now)
 	}
 	spin_unlock(&cpu->rq_lock);
 	if (t->proc)
-		itimer_cpu_tick(user, ns);
+		itimer_cpu_tick();
 }
 
 void upcall_irq_enter(void)

@@ -47,5 +47,5 @@ static inline void timers_arm_by(struct cpu *cpu, ktime_t deadline) /* this CPU,
 	}
 }
 void time_update_coarse(ktime_t now); /* interrupts off */
-/* Counts ns of current's CPU time against ITIMER_VIRTUAL, ITIMER_PROF and RLIMIT_CPU. Interrupt context. */
-void itimer_cpu_tick(bool user, u64 ns);
+/* Counts current's CPU time since its last tick against ITIMER_VIRTUAL, ITIMER_PROF, CPU timers and RLIMIT_CPU. Interrupt context. */
+void itimer_cpu_tick(void);

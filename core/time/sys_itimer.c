@@ -154,20 +154,25 @@ static void check_cpu_limit(struct proc *p)
 	(void)err; /* neither is a real-time signal, which alone can fail */
 }
 
-void itimer_cpu_tick(bool user, u64 ns)
+void itimer_cpu_tick(void)
 {
 	struct task *t = hal_current();
 	struct proc *p = t->proc;
+	/* What was charged since the last tick, at switches and by calls that read CPU clocks too. */
+	u64 user = t->utime - t->se.tick_utime, all = t->se.sum_exec - t->se.tick_exec;
 	bool virtual = false, prof = false;
 	kerr_t err = KERR(0);
+
+	t->se.tick_utime = t->utime;
+	t->se.tick_exec = t->se.sum_exec;
 
 	if (t->flags & TASK_EXITING)
 		return;
 	if (unlikely(p->cpu_timer[0].value | p->cpu_timer[1].value)) {
 		unsigned long flags = spin_lock_irqsave(&t->sighand->lock);
 
-		virtual = user && count_down(&p->cpu_timer[0], ns);
-		prof = count_down(&p->cpu_timer[1], ns);
+		virtual = count_down(&p->cpu_timer[0], user);
+		prof = count_down(&p->cpu_timer[1], all);
 		spin_unlock_irqrestore(&t->sighand->lock, flags);
 		if (virtual)
 			err = signal_send_proc(p, SIGVTALRM, SIGINFO_KERNEL);

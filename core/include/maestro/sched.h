@@ -31,6 +31,7 @@ struct sched_entity {
 	u64 vruntime;		/* [rq] ns, weighted */
 	u64 exec_start;		/* [rq] when it was last put on the CPU, ns */
 	u64 sum_exec;		/* [rq] ns on the CPU in all */
+	u64 tick_utime, tick_exec; /* [o] task.utime and sum_exec at the last tick */
 	u64 slice_start;	/* [rq] sum_exec when it got the CPU (RR quantum, fair slice) */
 	u32 weight;		/* [rq] from nice */
 	s8 nice;		/* [rq] -20..19 */

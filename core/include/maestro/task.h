@@ -21,7 +21,7 @@ enum {
 	WORK_RESCHED = 1 << 0,
 	WORK_SIGNAL = 1 << 1,
 	WORK_TRACE_EXIT = 1 << 2, /* ptrace or the tracer wants system call exits */
-	WORK_NOTIFY = 1 << 3,	  /* task_work to run */
+	WORK_NOTIFY = 1 << 3,	  /* task_notify_work() has something to do */
 };
 /* task.flags [o] */
 enum {
@@ -57,6 +57,9 @@ struct task {
 	u64 set_child_tid_ptr;	 /* user addresses; 0 none */
 	u64 clear_child_tid_ptr;
 	u64 robust_list_head;
+	u64 rseq_ptr;		 /* rseq(2): user address, 0 none */
+	u32 rseq_sig;
+	bool rseq_event;	 /* it lost the CPU, or is to run a handler: a critical section it is in starts over */
 	ktime_t start_time;	 /* hal_time_ns at creation */
 	u64 min_flt, maj_flt;
 	u64 utime, stime;	 /* ns */
@@ -134,8 +137,13 @@ static inline struct task *task_get(struct task *t)
 void task_put(struct task *t); /* any context; the last one frees it and its stack, later, from a safe context */
 /* A zeroed task with one reference, name, kernel stack not yet made. KERR(ENOMEM). */
 kerr_t task_alloc(struct task **out, const char *name) __must_check;
-/* WORK_NOTIFY's work: what a new thread does before its first user instruction (CLONE_CHILD_SETTID). */
-void task_notify_work(void);
+struct hal_regs;
+/* WORK_NOTIFY's work: what a new thread does before its first user instruction (CLONE_CHILD_SETTID), and rseq_resume(). */
+void task_notify_work(struct hal_regs *regs);
+/* rseq(2), core/sched/rseq.c. Current, on its way to user mode: leaves a critical section it was disturbed in, tells the program its CPU. */
+void rseq_resume(struct hal_regs *regs);
+/* A handler will run: the section is left first. False: the program's structure is bad, it gets SIGSEGV. */
+bool rseq_signal(struct hal_regs *regs) __must_check;
 
 bool task_signal_pending_state(unsigned state); /* current has a signal that ends a sleep in `state` */
 static inline bool task_signal_pending(void)
