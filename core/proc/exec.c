@@ -367,7 +367,7 @@ static void commit(struct exec *x, struct spare *spare, uaddr_t sp)
 	struct mm *old_mm = t->mm;
 
 	futex_exit_robust(t);
-	t->clear_child_tid_ptr = t->set_child_tid_ptr = t->robust_list_head = 0;
+	t->clear_child_tid_ptr = t->set_child_tid_ptr = t->robust_list_head = t->rseq_ptr = 0;
 	mutex_lock(&p->exec_mutex);
 	renew_mm(x);
 	renew_handlers(t, spare);

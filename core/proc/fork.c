@@ -159,6 +159,13 @@ static void inherit(struct task *t, struct task *me, u64 f)
 	t->tls = me->tls;
 	t->ioprio = me->ioprio;
 	t->timer_slack = me->timer_slack;
+	if (!(f & CLONE_VM)) { /* at the same place in its copy of memory */
+		t->rseq_ptr = me->rseq_ptr;
+		t->rseq_sig = me->rseq_sig;
+		t->rseq_event = me->rseq_event;
+		if (t->rseq_ptr)
+			(void)atomic_or(&t->work, WORK_NOTIFY);
+	}
 	/* A thread of its own stack cannot share an alternate one. */
 	if ((f & (CLONE_VM | CLONE_VFORK)) != CLONE_VM)
 		t->altstack = me->altstack;
@@ -399,7 +406,7 @@ drop:
 	return kerr_code(err);
 }
 
-void task_notify_work(void)
+void task_notify_work(struct hal_regs *regs)
 {
 	struct task *t = hal_current();
 
@@ -411,6 +418,8 @@ void task_notify_work(void)
 		err = put_user(t->tid, (pid_t __user *)(uaddr_t)p);
 		(void)err; /* as on Linux, a bad pointer is the program's loss */
 	}
+	if (t->rseq_ptr)
+		rseq_resume(regs);
 }
 
 /* ---------------------------------------------------------------- tasks without a parent */

@@ -39,6 +39,10 @@ uaddr_t abi_user_ip(const struct hal_regs *regs)
 {
 	return regs->eip;
 }
+void abi_set_user_ip(struct hal_regs *regs, uaddr_t ip)
+{
+	regs->eip = (u32)ip;
+}
 uaddr_t abi_user_sp(const struct hal_regs *regs)
 {
 	return regs->esp;

@@ -50,6 +50,10 @@ uaddr_t abi_user_ip(const struct hal_regs *regs)
 {
 	return regs->ip;
 }
+void abi_set_user_ip(struct hal_regs *regs, uaddr_t ip)
+{
+	regs->ip = ip;
+}
 uaddr_t abi_user_sp(const struct hal_regs *regs)
 {
 	return regs->sp;

@@ -23,6 +23,7 @@ void abi_exec_regs(struct hal_regs *regs, uaddr_t entry, uaddr_t sp);
 /* clone: the child's stack pointer and TLS from the arguments. KERR(EFAULT), KERR(EINVAL). */
 kerr_t abi_clone_regs(struct task *child, const struct clone_args *args) __must_check;
 uaddr_t abi_user_ip(const struct hal_regs *regs);
+void abi_set_user_ip(struct hal_regs *regs, uaddr_t ip);
 uaddr_t abi_user_sp(const struct hal_regs *regs);
 long abi_syscall_result(const struct hal_regs *regs);
 void abi_set_syscall_result(struct hal_regs *regs, long ret);
