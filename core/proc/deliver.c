@@ -10,6 +10,7 @@
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
 #include <maestro/proc.h>
+#include <maestro/ptrace.h>
 
 #include "proc_priv.h"
 
@@ -66,7 +67,10 @@ static void default_action(int sig)
 			if (orphaned)
 				return;
 		}
-		signal_stop_current(sig);
+		if (t->ptracer)
+			ptrace_group_stop(sig);
+		else
+			signal_stop_current(sig);
 		return;
 	}
 	do_group_exit(sig);
@@ -76,12 +80,17 @@ static void default_action(int sig)
 static int next_signal(struct siginfo *info, struct sigaction_k *sa)
 {
 	struct task *t = hal_current();
-	int sig = signal_dequeue(t->blocked, info);
+	int sig;
 	unsigned long flags;
 	struct sighand *s;
 
-	if (!sig)
-		return 0;
+	do {
+		sig = signal_dequeue(t->blocked, info);
+		if (!sig)
+			return 0;
+		if (unlikely(t->ptracer) && sig != SIGKILL)
+			sig = ptrace_signal(info);
+	} while (!sig);
 	s = sighand_lock(t, &flags);
 	*sa = s->action[sig - 1];
 	if (sa->handler != SIG_IGN && sa->handler != SIG_DFL && (sa->flags & SA_RESETHAND))
@@ -108,6 +117,12 @@ void signal_deliver(struct hal_regs *regs)
 			signal_tell_parent(t->proc);
 		if (t->jobctl & JOBCTL_STOP_PENDING) {
 			signal_stop_current(0);
+			continue;
+		}
+		if (unlikely(t->jobctl & JOBCTL_TRAP_STOP)) {
+			t->jobctl &= ~(u32)JOBCTL_TRAP_STOP;
+			if (t->ptracer)
+				ptrace_trap_stop();
 			continue;
 		}
 		if (!next_signal(&info, &sa))

@@ -13,6 +13,7 @@
 #include <maestro/lib.h>
 #include <maestro/notify.h>
 #include <maestro/posix_timer.h>
+#include <maestro/ptrace.h>
 #include <maestro/slab.h>
 
 #include "exec_priv.h"
@@ -389,6 +390,8 @@ static void commit(struct exec *x, struct spare *spare, uaddr_t sp)
 	renew_files(t, spare);
 	hal_fpu_reset(t);
 	abi_exec_regs(hal_user_regs(t), entry, sp);
+	if (t->ptracer)
+		ptrace_exec();
 }
 
 static kerr_t exec_all(struct exec *x, int dirfd, const char *path, struct exec_strings argv, struct exec_strings envp, unsigned lookup)

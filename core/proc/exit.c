@@ -15,6 +15,7 @@
 #include <maestro/printk.h>
 #include <maestro/posix_timer.h>
 #include <maestro/proc.h>
+#include <maestro/ptrace.h>
 #include <maestro/slab.h>
 #include <maestro/tty.h>
 #include <maestro/vfs.h>
@@ -147,6 +148,8 @@ void proc_release(struct proc *p, struct list *dead)
 	assert_held(&s->tree_lock);
 	ASSERT(p->is_zombie && !p->reaped);
 	p->reaped = true;
+	if (leader->ptracer)
+		ptrace_unlink(leader);
 	p->leader = NULL;
 	leader->pid = NULL;
 	list_del(&p->sibling);
@@ -212,6 +215,9 @@ static void leave_tree(struct task *t)
 
 	list_init(&dead);
 	flags = tasklist_lock();
+	ptrace_exit_tracer(t);
+	if (t->ptracer && t != p->leader)
+		ptrace_unlink(t);
 	if (leave_tree_locked(t)) {
 		reparent_children(p, &dead);
 		pgrp_hangup_if_orphaned(p, p->parent, p);
@@ -219,7 +225,9 @@ static void leave_tree(struct task *t)
 			p->leader->exit_code = p->group_exit_code;
 		store_release(&p->is_zombie, true);
 		wake_up_n(&p->exit_wait, 0, EPOLLIN | EPOLLRDNORM);
-		if (signal_notify_exit(p))
+		if (ptrace_by_other(p->leader, p->parent))
+			ptrace_tell_exit(p); /* its parent hears when the tracer is done with it */
+		else if (signal_notify_exit(p))
 			proc_release(p, &dead);
 	}
 	tasklist_unlock(flags);
@@ -282,6 +290,8 @@ void do_exit(int code)
 
 	if (t->flags & TASK_HOSTED_CALLER)
 		panic("a host thread cannot exit here: proc_detach_caller() is its way out");
+	if (t->ptracer)
+		ptrace_event(PTRACE_EVENT_EXIT, (unsigned long)code);
 	give_all_back(t, code);
 	task_set_state(TASK_DEAD);
 	schedule();

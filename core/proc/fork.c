@@ -11,6 +11,7 @@
 #include <maestro/lib.h>
 #include <maestro/mm.h>
 #include <maestro/proc.h>
+#include <maestro/ptrace.h>
 #include <maestro/slab.h>
 #include <maestro/tty.h>
 #include <maestro/uaccess.h>
@@ -274,7 +275,7 @@ static void link_thread(struct task *t, struct pid *pid)
 }
 
 /* The step that cannot be undone. KERR(ERESTARTNOINTR): the group is being killed, stopped, or replaced. */
-static kerr_t join_tree(struct task *t, struct task *me, struct pid *pid, u64 f)
+static kerr_t join_tree(struct task *t, struct task *me, struct pid *pid, u64 f, bool trace)
 {
 	struct proc *p = t->proc, *mine = me->proc;
 	unsigned long flags = tasklist_lock(), sflags;
@@ -295,6 +296,8 @@ static kerr_t join_tree(struct task *t, struct task *me, struct pid *pid, u64 f)
 		if (mine->tty)
 			p->tty = tty_get(mine->tty);
 	}
+	if (unlikely(trace) && me->ptracer)
+		ptrace_inherit(t, me);
 	sighand_unlock(s, sflags);
 	tasklist_unlock(flags);
 	return KERR(0);
@@ -345,6 +348,7 @@ long do_clone(const struct clone_args *a)
 	struct vfork_done *vfork = NULL;
 	struct file *pidfd = NULL;
 	struct pid *pid;
+	unsigned event;
 	int fd = -1;
 	kerr_t err;
 	pid_t nr;
@@ -385,14 +389,19 @@ long do_clone(const struct clone_args *a)
 		(void)atomic_or(&t->work, WORK_NOTIFY);
 	}
 	sched_fork_init(t, me);
-	err = join_tree(t, me, pid, a->flags);
+	event = ptrace_clone_event(me, a->flags, a->exit_signal);
+	err = join_tree(t, me, pid, a->flags, event || (a->flags & CLONE_PTRACE));
 	if (err)
 		goto drop_fd;
 	if (pidfd)
 		fd_fill(fd, pidfd);
 	sched_wake_new(t);
-	if (vfork)
+	if (unlikely(event))
+		ptrace_event(event, (unsigned long)nr);
+	if (vfork) {
 		vfork_wait(vfork);
+		ptrace_event(PTRACE_EVENT_VFORK_DONE, (unsigned long)nr);
+	}
 	return nr;
 drop_fd:
 	if (pidfd) {

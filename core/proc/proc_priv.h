@@ -9,6 +9,7 @@ struct file;
 /* task.jobctl bits [sighand.lock] */
 enum {
 	JOBCTL_STOP_PENDING = 1 << 0, /* shall stop with its group */
+	JOBCTL_TRAP_STOP = 1 << 2,    /* its tracer wants it to stop (PTRACE_INTERRUPT) */
 	JOBCTL_STOP_COUNTED = 1 << 1, /* and proc.stop_count counts it */
 };
 

@@ -6,6 +6,7 @@
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
 #include <maestro/proc.h>
+#include <maestro/ptrace.h>
 
 #include "proc_priv.h"
 
@@ -67,6 +68,8 @@ static bool consider(struct wait_args *a, struct proc *c, struct list *dead)
 	bool keep = a->options & WNOWAIT;
 
 	if (c->is_zombie) {
+		if (c->leader->ptracer && c->leader->ptracer->proc != hal_current()->proc)
+			return false; /* its tracer comes first */
 		if (!(a->options & WEXITED))
 			return false;
 		reap(a, c, dead);
@@ -85,6 +88,91 @@ static bool consider(struct wait_args *a, struct proc *c, struct list *dead)
 		return true;
 	}
 	return false;
+}
+
+/* ---------------------------------------------------------------- traced tasks */
+
+static bool tracee_meant(const struct wait_args *a, const struct task *t)
+{
+	switch (a->idtype) {
+	case P_PID:
+		return t->tid == a->id;
+	case P_PGID:
+		return t->proc->pgrp == a->id;
+	case P_PIDFD:
+		return t->proc == a->proc;
+	default:
+		return true;
+	}
+}
+
+static void report_stop(struct wait_args *a, struct task *t)
+{
+	if (a->status)
+		*a->status = t->ptrace_code << 8 | 0x7f;
+	if (a->usage)
+		rusage_of_task(t, a->usage);
+	if (a->info) {
+		memset(a->info, 0, sizeof(*a->info));
+		a->info->signo = SIGCHLD;
+		a->info->code = CLD_TRAPPED;
+		a->info->chld.pid = t->tid;
+		a->info->chld.uid = t->cred->uid;
+		a->info->chld.status = t->ptrace_code;
+	}
+	if (!(a->options & WNOWAIT))
+		t->ptrace_code = 0;
+}
+
+/* The end of a task that another's child is: the tracer sees it, then it is the parent's. */
+static void report_end(struct wait_args *a, struct task *t)
+{
+	struct proc *p = t->proc;
+	int status = t->exit_code;
+
+	report(a, p, status, !(status & 0x7f) ? CLD_EXITED : status & 0x80 ? CLD_DUMPED : CLD_KILLED, status & 0x7f ? status & 0x7f : status >> 8);
+	if (a->options & WNOWAIT)
+		return;
+	ptrace_unlink(t);
+	(void)signal_notify_exit(p); /* one that nobody will wait for goes with its parent */
+}
+
+/* Of one thread of ours. *any: there is one that is meant. */
+static pid_t look_at_traced(struct wait_args *a, struct task *tracer, bool *any)
+{
+	struct task *t;
+
+	list_for_each(t, &tracer->ptraced, ptrace_node) {
+		pid_t tid = t->tid;
+
+		if (!tracee_meant(a, t))
+			continue;
+		*any = true;
+		if ((t->state & TASK_TRACED) && t->ptrace_code) {
+			report_stop(a, t);
+			return tid;
+		}
+		if ((a->options & WEXITED) && t->proc->is_zombie && t == t->proc->leader && t->proc->parent != hal_current()->proc) {
+			report_end(a, t);
+			return tid;
+		}
+	}
+	return 0;
+}
+
+static pid_t look_traced(struct wait_args *a, bool *any)
+{
+	struct task *m;
+	pid_t pid = 0;
+
+	list_for_each(m, &hal_current()->proc->threads, thread_node) {
+		if (likely(list_empty(&m->ptraced)))
+			continue;
+		pid = look_at_traced(a, m, any);
+		if (pid)
+			break;
+	}
+	return pid;
 }
 
 /* The pid; 0: there are children, but nothing to report; -ECHILD. */
@@ -106,6 +194,12 @@ static long look(struct wait_args *a, struct list *dead)
 		}
 		if (a->idtype == P_PID)
 			break;
+	}
+	if (ret <= 0) {
+		bool any = false;
+		pid_t pid = look_traced(a, &any);
+
+		ret = pid ? pid : any ? 0 : ret;
 	}
 	tasklist_unlock(flags);
 	return ret;

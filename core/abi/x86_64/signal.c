@@ -66,6 +66,20 @@ void abi_set_syscall_result(struct hal_regs *regs, long ret)
 {
 	regs->ret = ret;
 }
+/* No program runs in user mode here: there is nobody to trace. */
+long abi_ptrace(struct task *t, long request, unsigned long addr, unsigned long data)
+{
+	(void)t;
+	(void)request;
+	(void)addr;
+	(void)data;
+	return -EIO;
+}
+void abi_ptrace_step(struct task *t, bool on)
+{
+	(void)t;
+	(void)on;
+}
 bool abi_in_syscall(const struct hal_regs *regs)
 {
 	return regs->nr >= 0;

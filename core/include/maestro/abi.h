@@ -27,4 +27,7 @@ void abi_set_user_ip(struct hal_regs *regs, uaddr_t ip);
 uaddr_t abi_user_sp(const struct hal_regs *regs);
 long abi_syscall_result(const struct hal_regs *regs);
 void abi_set_syscall_result(struct hal_regs *regs, long ret);
+/* ptrace(2) on the registers of t, which is stopped: the requests that know them. 0 or more, or -errno; -EIO: unknown. */
+long abi_ptrace(struct task *t, long request, unsigned long addr, unsigned long data);
+void abi_ptrace_step(struct task *t, bool on); /* t traps after its next instruction */
 bool abi_in_syscall(const struct hal_regs *regs); /* this entry was a system call that has not been restarted */

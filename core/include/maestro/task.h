@@ -34,6 +34,7 @@ enum {
 	TASK_MEMALLOC = 1 << 6, /* reclaiming: may use the reserve */
 	TASK_USED_SUPERPRIV = 1 << 7,
 	TASK_TRACE_SYSCALLS = 1 << 8, /* print calls as strace does */
+	TASK_PTRACE_SYSCALL = 1 << 9, /* stop at calls; set by the tracer while it is stopped */
 };
 
 struct task {
@@ -113,6 +114,8 @@ struct task {
 	struct task *ptracer;
 	struct list ptrace_node, ptraced;
 	u32 ptrace_flags, ptrace_options;
+	int ptrace_code;  /* the stop's, until it is waited for; then the signal to go on with */
+	int ptrace_op;	  /* [o] PTRACE_OP_*: the kind of stop */
 	unsigned long ptrace_message;
 	struct siginfo *last_siginfo;
 
