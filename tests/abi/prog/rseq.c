@@ -58,9 +58,9 @@ int main(void)
 		stay();
 	NUM("out by signal", handled);
 	YES("section forgotten", area.cs == 0);
+	CHILD("child", YES("child has it", reg(&area, 32, 0, SIG) == -1 && errno == EBUSY));
 	k = fork();
 	if (k == 0) {
-		YES("child has it", reg(&area, 32, 0, SIG) == -1 && errno == EBUSY);
 		for (;;) {
 		}
 	}
