@@ -15,7 +15,9 @@
 #include <maestro/block.h>
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
+#include <maestro/mm.h>
 #include <maestro/printk.h>
+#include <maestro/sched.h>
 #include <maestro/slab.h>
 
 #include "block_priv.h"
@@ -137,6 +139,33 @@ static struct buf *buf_new(struct block_device *bdev, u64 block)
 	return b;
 }
 
+#define ALLOC_TRIES 40
+#define ALLOC_PAUSE (5 * NSEC_PER_MSEC)
+
+/*
+ * File systems cannot go on without their metadata: short of memory, a buffer may come from the reserve, or waits for the reclaimer, or in the end
+ * for a process to die. NULL: current itself is dying, or nothing helped.
+ */
+static struct buf *buf_new_sure(struct block_device *bdev, u64 block)
+{
+	struct task *t = hal_current();
+	struct buf *b = buf_new(bdev, block);
+	u32 had = t->flags & TASK_MEMALLOC;
+
+	for (unsigned i = 0; !b && i < ALLOC_TRIES; i++) {
+		t->flags |= TASK_MEMALLOC;
+		b = buf_new(bdev, block);
+		t->flags = (t->flags & ~(u32)TASK_MEMALLOC) | had;
+		if (b || task_signal_pending_state(TASK_KILLABLE))
+			break;
+		if (i >= ALLOC_TRIES / 4 && out_of_memory())
+			continue;
+		task_set_state(TASK_UNINTERRUPTIBLE);
+		(void)schedule_until(ktime_get() + ALLOC_PAUSE);
+	}
+	return b;
+}
+
 kerr_t buf_get(struct block_device *bdev, u64 block, struct buf **out)
 {
 	struct block_state *s = &kernel()->block;
@@ -148,7 +177,7 @@ kerr_t buf_get(struct block_device *bdev, u64 block, struct buf **out)
 	}
 	if (block >= (block_bytes(bdev) >> ilog2(bdev->block_size)))
 		return KERR(EIO);
-	fresh = buf_new(bdev, block);
+	fresh = buf_new_sure(bdev, block);
 	if (!fresh)
 		return KERR(ENOMEM);
 	spin_lock(&s->hash_lock);

@@ -39,7 +39,8 @@ static kerr_t block_bitmap(struct ext2_sb *s, u32 group, struct buf **out)
 		return KERR(EUCLEAN);
 	err = buf_read(s->bdev, gd->block_bitmap, out);
 	if (err) {
-		EXT2_ERROR(s->sb, "cannot read block bitmap of group %u, block %u", group, gd->block_bitmap);
+		if (kerr_code(err) != -ENOMEM)
+			EXT2_ERROR(s->sb, "cannot read block bitmap of group %u, block %u", group, gd->block_bitmap);
 		return err;
 	}
 	if (likely(s->group_flags[group] & GRP_BLOCKS_CHECKED))

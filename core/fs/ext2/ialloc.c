@@ -18,7 +18,7 @@ static kerr_t inode_bitmap(struct ext2_sb *s, u32 group, struct buf **out)
 	u32 block = ext2_group_desc(s, group, NULL)->inode_bitmap;
 	kerr_t err = buf_read(s->bdev, block, out);
 
-	if (err)
+	if (err && kerr_code(err) != -ENOMEM)
 		EXT2_ERROR(s->sb, "cannot read inode bitmap of group %u, block %u", group, block);
 	return err;
 }

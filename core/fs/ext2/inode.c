@@ -39,7 +39,8 @@ kerr_t ext2_inode_buf(struct super *sb, u32 ino, struct buf **buf, struct ext2_d
 		buf_readahead(s->bdev, first + from, MIN((u32)TABLE_READAHEAD, s->itb_per_group - from));
 		err = buf_read(s->bdev, block, &b);
 		if (err) {
-			EXT2_ERROR(sb, "cannot read inode %u, block %u", ino, block);
+			if (kerr_code(err) != -ENOMEM)
+				EXT2_ERROR(sb, "cannot read inode %u, block %u", ino, block);
 			return err;
 		}
 	}

@@ -107,7 +107,7 @@ static kerr_t read_indirect(struct inode *inode, u32 block, struct buf **out)
 	if (!pointer_ok(inode, block, "indirect"))
 		return KERR(EUCLEAN);
 	err = buf_read(EXT2_SB(inode->sb)->bdev, block, out);
-	if (err)
+	if (err && kerr_code(err) != -ENOMEM)
 		EXT2_ERROR(inode->sb, "inode %llu: cannot read indirect block %u", (unsigned long long)inode->ino, block);
 	return err;
 }
