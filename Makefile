@@ -99,7 +99,7 @@ run: ## boot to a shell in QEMU (MEM=256 DISK=ide|virtio NOGRAPHIC=1 ...)
 	$(Q)distro/run
 test: ## installs what is missing, passes all tests
 	$(Q)distro/deps build run test
-	$(Q)$(MAKE) build/maestro.elf lib build/maestro-fuse
+	$(Q)$(MAKE) -j$$(nproc) build/maestro.elf lib build/maestro-fuse build/debug/unit-tests build/asan/unit-tests build/tsan/unit-tests
 	$(Q)$(MAKE) lint test-lint
 	$(Q)$(MAKE) test-unit
 	$(Q)$(MAKE) test-fuse
