@@ -123,7 +123,7 @@ static void reparent_children(struct proc *p, struct list *dead)
 	reaper = find_reaper(p);
 	list_for_each_safe(c, next, &p->children, sibling) {
 		list_del(&c->sibling);
-		c->parent = reaper;
+		proc_set_parent(c, reaper);
 		c->exit_signal = SIGCHLD;
 		if (reaper)
 			list_add_tail(&reaper->children, &c->sibling);

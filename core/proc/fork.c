@@ -251,7 +251,7 @@ static void link_proc(struct proc *p, struct task *leader, struct proc *parent, 
 	p->pid = pid->nr;
 	p->leader = task_get(leader);
 	pid->proc = p;
-	p->parent = parent;
+	proc_set_parent(p, parent);
 	if (parent)
 		list_add_tail(&parent->children, &p->sibling);
 	list_add_tail(&s->procs, &p->all_node);

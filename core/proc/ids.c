@@ -241,15 +241,7 @@ long sys_getpid(void)
 /* Under the lock, so that a parent that is being reaped is not followed. */
 long sys_getppid(void)
 {
-	unsigned long flags;
-	struct proc *parent;
-	long ret;
-
-	flags = tasklist_lock();
-	parent = hal_current()->proc->parent;
-	ret = parent ? parent->pid : 0;
-	tasklist_unlock(flags);
-	return ret;
+	return load_relaxed(&hal_current()->proc->ppid);
 }
 
 long sys_gettid(void)

@@ -27,7 +27,8 @@ struct proc {
 	struct atomic refs; /* [a] */
 	ktime_t start_time;
 	/* [kernel.proc.tree_lock] irqsave spinlock RANK_TASKLIST */
-	struct proc *parent;
+	struct proc *parent; /* set by proc_set_parent() */
+	pid_t ppid;	     /* of parent, 0 none; one word, so getppid(2) reads it without the lock */
 	struct list children, sibling;
 	struct list threads; /* struct task.thread_node */
 	struct task *leader; /* kept until the proc is reaped */
@@ -88,6 +89,12 @@ static inline struct proc *proc_get(struct proc *p)
 {
 	atomic_inc(&p->refs);
 	return p;
+}
+/* Tree lock held (or p is not in the tree yet). */
+static inline void proc_set_parent(struct proc *p, struct proc *parent)
+{
+	p->parent = parent;
+	store_relaxed(&p->ppid, parent ? parent->pid : 0);
 }
 void proc_put(struct proc *p);
 /* With a reference, or NULL. Take the tree lock themselves. */
