@@ -25,7 +25,7 @@ endif
 # ---------------------------------------------------------------- flags
 WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wcast-align \
 	-Wredundant-decls -Wformat=2 -Wimplicit-fallthrough
-FREESTANDING := -std=gnu17 -nostdinc -ffreestanding -fno-builtin-printf -fno-strict-aliasing -fno-common -Wframe-larger-than=1024
+FREESTANDING := -std=gnu17 -nostdinc -ffreestanding -fno-builtin-printf -fno-strict-aliasing -fno-strict-overflow -fno-common -Wframe-larger-than=1024
 CORE_INC := -Icore/include -Ihal/include
 DEPS = -MMD -MP
 
