@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ext2: the layout on disk (Documentation/filesystems/ext4 of Linux and "The Second Extended File System" by D. Poirier describe it), and what its files share.
+ * ext2: what its files share. The layout on disk is in layout.h.
  *
  *   super.c mount, options, sync     balloc.c blocks        map.c file block -> disk block, truncate     file.c pages and file operations
  *   inode.c inodes on disk           ialloc.c inode numbers dir.c entries in directories                namei.c operations on names
@@ -23,108 +23,7 @@
 #include <maestro/slab.h>
 #include <maestro/vfs.h>
 
-/* ---------------------------------------------------------------- on disk */
-#define EXT2_MAGIC 0xEF53
-#define EXT2_ROOT_INO 2
-#define EXT2_GOOD_OLD_FIRST_INO 11
-#define EXT2_NDIR 12
-#define EXT2_IND 12
-#define EXT2_NBLOCKS 15
-#define EXT2_LINK_MAX 32000
-#define EXT2_FAST_LINK 60
-
-enum { EXT2_VALID_FS = 1, EXT2_ERROR_FS = 2 }; /* s_state */
-enum { EXT2_ERRORS_CONTINUE = 1, EXT2_ERRORS_RO = 2, EXT2_ERRORS_PANIC = 3 };
-
-#define EXT2_COMPAT_DIR_INDEX 0x0020u
-#define EXT2_COMPAT_EXT_ATTR 0x0008u
-#define EXT2_COMPAT_HAS_JOURNAL 0x0004u
-#define EXT2_INCOMPAT_FILETYPE 0x0002u
-#define EXT2_INCOMPAT_META_BG 0x0010u
-#define EXT2_INCOMPAT_SUPP (EXT2_INCOMPAT_FILETYPE | EXT2_INCOMPAT_META_BG)
-#define EXT2_RO_SPARSE_SUPER 0x0001u
-#define EXT2_RO_LARGE_FILE 0x0002u
-#define EXT2_RO_BTREE_DIR 0x0004u
-#define EXT2_RO_EXTRA_ISIZE 0x0040u
-#define EXT2_RO_SUPP (EXT2_RO_SPARSE_SUPER | EXT2_RO_LARGE_FILE | EXT2_RO_BTREE_DIR | EXT2_RO_EXTRA_ISIZE)
-
-struct ext2_super {
-	u32 inodes_count, blocks_count, r_blocks_count, free_blocks_count, free_inodes_count, first_data_block, log_block_size, log_frag_size;
-	u32 blocks_per_group, frags_per_group, inodes_per_group, mtime, wtime;
-	u16 mnt_count, max_mnt_count, magic, state, errors, minor_rev;
-	u32 lastcheck, checkinterval, creator_os, rev_level;
-	u16 def_resuid, def_resgid;
-	u32 first_ino;
-	u16 inode_size, block_group_nr;
-	u32 feature_compat, feature_incompat, feature_ro_compat;
-	u8 uuid[16];
-	char volume_name[16], last_mounted[64];
-	u32 algorithm_usage_bitmap;
-	u8 prealloc_blocks, prealloc_dir_blocks;
-	u16 reserved_gdt_blocks;
-	u8 journal_uuid[16];
-	u32 journal_inum, journal_dev, last_orphan;
-	u32 hash_seed[4];
-	u8 def_hash_version, jnl_backup_type;
-	u16 desc_size;
-	u32 default_mount_opts, first_meta_bg, mkfs_time, jnl_blocks[17];
-	u32 blocks_count_hi, r_blocks_count_hi, free_blocks_hi;
-	u16 min_extra_isize, want_extra_isize;
-	u32 flags;
-	u8 rest[668];
-};
-_Static_assert(sizeof(struct ext2_super) == 1024, "superblock");
-_Static_assert(offsetof(struct ext2_super, uuid) == 104 && offsetof(struct ext2_super, first_meta_bg) == 260 &&
-		       offsetof(struct ext2_super, want_extra_isize) == 350,
-	       "superblock");
-
-struct ext2_group {
-	u32 block_bitmap, inode_bitmap, inode_table;
-	u16 free_blocks, free_inodes, used_dirs, pad;
-	u32 reserved[3];
-};
-_Static_assert(sizeof(struct ext2_group) == 32, "group descriptor");
-
-struct ext2_dinode {
-	u16 mode, uid;
-	u32 size, atime, ctime, mtime, dtime;
-	u16 gid, links;
-	u32 blocks, flags, osd1;
-	u32 block[EXT2_NBLOCKS];
-	u32 generation, file_acl, size_high, faddr;
-	u16 blocks_high, acl_high, uid_high, gid_high, checksum_lo, reserved;
-	/* only when the inodes are larger than 128 bytes, as far as extra_isize says */
-	u16 extra_isize, checksum_hi;
-	u32 ctime_extra, mtime_extra, atime_extra, crtime, crtime_extra, version_hi, projid;
-};
-#define EXT2_OLD_INODE 128u
-_Static_assert(offsetof(struct ext2_dinode, extra_isize) == EXT2_OLD_INODE && offsetof(struct ext2_dinode, file_acl) == 104 &&
-		       sizeof(struct ext2_dinode) == 160,
-	       "inode");
-
-/* i_flags */
-enum {
-	EXT2_SYNC_FL = 0x8,
-	EXT2_IMMUTABLE_FL = 0x10,
-	EXT2_APPEND_FL = 0x20,
-	EXT2_NODUMP_FL = 0x40,
-	EXT2_NOATIME_FL = 0x80,
-	EXT2_INDEX_FL = 0x1000,
-	EXT2_DIRSYNC_FL = 0x10000,
-	EXT2_TOPDIR_FL = 0x20000,
-};
-#define EXT2_FL_INHERITED 0x0003004fu /* secrm unrm compr sync nodump ... dirsync topdir, as Linux hands down */
-#define EXT2_FL_USER_VISIBLE 0x0003dfffu
-#define EXT2_FL_USER_MODIFIABLE 0x000380ffu
-
-struct ext2_dirent {
-	u32 inode;
-	u16 rec_len;
-	u8 name_len, file_type;
-	char name[];
-};
-_Static_assert(sizeof(struct ext2_dirent) == 8, "directory entry");
-#define EXT2_REC_LEN(n) (((u32)(n) + 8u + 3u) & ~3u)
+#include "layout.h"
 
 /* ---------------------------------------------------------------- in memory */
 enum { GRP_BLOCKS_CHECKED = 1, GRP_BAD = 2 };
@@ -139,7 +38,7 @@ struct ext2_sb {
 	u32 block_size, block_bits, addr_bits; /* addr_bits: log2 of pointers per block */
 	u32 inode_size, inodes_per_block_bits, inode_bits;
 	u32 groups, gdt_blocks, blocks_per_group, inodes_per_group, itb_per_group;
-	u32 first_data_block, first_ino, blocks_count, inodes_count, desc_bits;
+	u32 first_data_block, first_ino, blocks_count, inodes_count, desc_bits, desc_shift; /* log2: descriptors per block, bytes of one */
 	u32 overhead;		  /* blocks that hold the file system's own tables */
 	u32 want_extra;
 	u32 sb_option;		  /* sb=, 0 none */
@@ -217,7 +116,7 @@ static inline struct ext2_group *ext2_group_desc(const struct ext2_sb *s, u32 gr
 
 	if (buf)
 		*buf = b;
-	return (struct ext2_group *)b->data + (group & ((1u << s->desc_bits) - 1));
+	return (struct ext2_group *)(void *)((u8 *)b->data + ((group & ((1u << s->desc_bits) - 1)) << s->desc_shift));
 }
 static inline bool ext2_data_block_ok(const struct ext2_sb *s, u32 block, u32 count)
 {

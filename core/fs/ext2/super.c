@@ -289,7 +289,8 @@ static kerr_t check_group_geometry(struct ext2_sb *s)
 	s->groups = (s->blocks_count - s->first_data_block - 1) / s->blocks_per_group + 1;
 	if ((u64)s->groups * s->inodes_per_group != s->inodes_count)
 		return bad_super(s, "number of inodes", s->inodes_count);
-	s->desc_bits = s->block_bits - 5; /* 32 bytes each */
+	s->desc_shift = ilog2(EXT2_GROUP_SIZE);
+	s->desc_bits = s->block_bits - s->desc_shift;
 	s->gdt_blocks = (s->groups + (1u << s->desc_bits) - 1) >> s->desc_bits;
 	if (!(es->feature_incompat & EXT2_INCOMPAT_META_BG) && s->gdt_blocks + 1 >= s->blocks_per_group)
 		return bad_super(s, "descriptors larger than a group", s->gdt_blocks);
