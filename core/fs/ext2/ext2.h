@@ -25,6 +25,10 @@
 
 #include "layout.h"
 
+/* What can be written. */
+#define EXT2_INCOMPAT_SUPP (EXT2_INCOMPAT_FILETYPE | EXT2_INCOMPAT_META_BG)
+#define EXT2_RO_SUPP (EXT2_RO_SPARSE_SUPER | EXT2_RO_LARGE_FILE | EXT2_RO_BTREE_DIR | EXT2_RO_EXTRA_ISIZE)
+
 /* ---------------------------------------------------------------- in memory */
 enum { GRP_BLOCKS_CHECKED = 1, GRP_BAD = 2 };
 
