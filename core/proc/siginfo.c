@@ -10,6 +10,12 @@
 
 #define PTR(x) ((abi_ptr_t)(x))
 
+static void poll_to_abi(struct abi_siginfo *to, const struct siginfo *from)
+{
+	to->poll.band = (__typeof__(to->poll.band))from->poll.band;
+	to->poll.fd = from->poll.fd;
+}
+
 static void kernel_to_abi(struct abi_siginfo *to, const struct siginfo *from)
 {
 	switch (from->signo) {
@@ -27,17 +33,13 @@ static void kernel_to_abi(struct abi_siginfo *to, const struct siginfo *from)
 	case SIGTRAP:
 		to->fault.addr = PTR(from->fault.addr);
 		break;
-	case SIGIO:
-		to->poll.band = (__typeof__(to->poll.band))from->poll.band;
-		to->poll.fd = from->poll.fd;
-		break;
 	case SIGSYS:
 		to->sys.call_addr = PTR(from->sys.call_addr);
 		to->sys.syscall = from->sys.syscall;
 		to->sys.arch = from->sys.arch;
 		break;
-	default:
-		break;
+	default: /* SIGIO, or what F_SETSIG put in its place */
+		poll_to_abi(to, from);
 	}
 }
 
@@ -53,6 +55,8 @@ static void to_abi(struct abi_siginfo *to, const struct siginfo *from)
 		to->timer.tid = from->timer.timer_id;
 		to->timer.overrun = from->timer.overrun;
 		to->timer.value = PTR(from->timer.value);
+	} else if (from->code == SI_SIGIO) {
+		poll_to_abi(to, from);
 	} else if (from->code != SI_KERNEL) {
 		to->rt.pid = from->user.pid;
 		to->rt.uid = from->user.uid;

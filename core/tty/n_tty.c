@@ -455,8 +455,11 @@ size_t n_tty_receive(struct tty *t, const u8 *buf, const u8 *flags, size_t n)
 		n_tty_send_xchar(t, t->termios.cc[VSTOP]);
 	}
 	n_tty_echo_flush(t);
-	if (n_tty_input_ready(t, true) && wait_queue_active(&t->read_wait))
-		wake_up_poll(&t->read_wait, EPOLLIN | EPOLLRDNORM);
+	if (n_tty_input_ready(t, true)) {
+		if (wait_queue_active(&t->read_wait))
+			wake_up_poll(&t->read_wait, EPOLLIN | EPOLLRDNORM);
+		fasync_notify(&t->async, POLL_IN);
+	}
 	return i;
 }
 

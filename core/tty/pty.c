@@ -37,6 +37,7 @@ static void wake_master(struct pty *p, u32 events)
 {
 	if (wait_queue_active(&p->master_read))
 		wake_up_poll(&p->master_read, events);
+	fasync_notify(&p->master_async, events & EPOLLPRI ? POLL_PRI : POLL_IN);
 }
 
 static size_t slave_write(struct tty *t, const u8 *buf, size_t n)
@@ -132,6 +133,7 @@ void pty_slave_last_close(struct pty *p)
 	spin_unlock_irqrestore(&p->lock, flags);
 	wake_up_n(&p->master_read, 0, EPOLLIN | EPOLLHUP);
 	wake_up_n(&p->master_write, 0, EPOLLOUT | EPOLLHUP);
+	fasync_notify(&p->master_async, POLL_IN);
 }
 
 /* ---- the table ---- */
@@ -286,6 +288,7 @@ static kerr_t pty_make(struct pty **out)
 	spin_init(&p->lock, RANK_TTY_BUF, "pty");
 	wait_queue_init(&p->master_read);
 	wait_queue_init(&p->master_write);
+	fasync_queue_init(&p->master_async);
 	mutex_lock(&s->mutex);
 	err = grow_table(s);
 	if (!err)
@@ -575,6 +578,13 @@ static long ptmx_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 	return ret == -ENOIOCTLCMD ? -ENOTTY : ret;
 }
 
+static kerr_t ptmx_fasync(int fd, struct file *f, bool on)
+{
+	struct pty *p = f->priv;
+
+	return tty_fasync_set(&p->tty, fd, f, &p->master_async, on);
+}
+
 const struct file_ops ptmx_fops = {
 	.open = ptmx_open,
 	.release = ptmx_release,
@@ -582,4 +592,5 @@ const struct file_ops ptmx_fops = {
 	.write_iter = ptmx_write,
 	.poll = ptmx_poll,
 	.ioctl = ptmx_ioctl,
+	.fasync = ptmx_fasync,
 };

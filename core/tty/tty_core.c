@@ -89,6 +89,7 @@ kerr_t tty_object_init(struct tty *t, struct tty_line *l, bool with_ring)
 	mutex_init(&t->ldisc, RANK_TTY, "tty ldisc");
 	wait_queue_init(&t->read_wait);
 	wait_queue_init(&t->write_wait);
+	fasync_queue_init(&t->async);
 	t->termios = l->init_termios;
 	t->winsize = l->init_winsize;
 	tty_ring_init(t);
@@ -417,6 +418,7 @@ void tty_hangup(struct tty *t, bool exit_session)
 	tty_clear_session(t, true, exit_session);
 	wake_up_n(&t->read_wait, 0, EPOLLHUP | EPOLLIN | EPOLLERR);
 	wake_up_n(&t->write_wait, 0, EPOLLHUP | EPOLLOUT | EPOLLERR);
+	fasync_notify(&t->async, POLL_IN);
 	tty_put(t);
 }
 
@@ -427,6 +429,7 @@ const struct file_ops tty_fops = {
 	.write_iter = tty_write_iter,
 	.poll = tty_poll,
 	.ioctl = tty_ioctl,
+	.fasync = tty_fasync,
 };
 
 static kerr_t register_devices(void)

@@ -221,6 +221,8 @@ ssize_t tty_write_iter(struct file *f, struct iov_iter *it, loff_t *pos)
 		return kerr_code(err);
 	}
 	ret = write_loop(tf, t, it, nonblock);
+	if (unlikely(it->count && (f->flags & O_ASYNC)))
+		store_relaxed(&t->async_out, true);
 	mutex_unlock(&t->write_mutex);
 	tty_put(t);
 	return ret;
@@ -241,4 +243,23 @@ u32 tty_poll(struct file *f, struct poll_table *pt)
 	if (n_tty_can_write(t))
 		mask |= EPOLLOUT | EPOLLWRNORM;
 	return mask;
+}
+
+kerr_t tty_fasync_set(struct tty *t, int fd, struct file *f, struct fasync_queue *q, bool on)
+{
+	pid_t pgrp = load_relaxed(&t->pgrp);
+	kerr_t err = fasync_set(fd, f, q, on);
+
+	if (err || !on)
+		return err;
+	if (!pgrp || file_owner_set(f, OWNER_PGRP, pgrp, false))
+		err = file_owner_set(f, OWNER_PID, current->proc->pid, false);
+	return err;
+}
+
+kerr_t tty_fasync(int fd, struct file *f, bool on)
+{
+	struct tty_file *tf = f->priv;
+
+	return tty_fasync_set(tf->tty, fd, f, &tf->tty->async, on);
 }

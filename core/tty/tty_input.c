@@ -150,6 +150,10 @@ void tty_output_ready(struct tty_line *l)
 		return;
 	if (wait_queue_active(&t->write_wait))
 		wake_up_poll(&t->write_wait, EPOLLOUT | EPOLLWRNORM);
+	if (unlikely(load_relaxed(&t->async_out))) {
+		store_relaxed(&t->async_out, false);
+		fasync_notify(&t->async, POLL_OUT);
+	}
 	if (unlikely(n_tty_echo_pending(t)) && t->ring)
 		work_queue(&t->input_work); /* n_tty_receive of nothing flushes the echo */
 }

@@ -118,6 +118,7 @@ struct tty {
 	struct atomic refs;
 	u32 gen;	  /* hangups; written under tty_state.mutex. A file opened in another generation is hung up */
 	bool stopped;	  /* ^S or TCOOFF; written under ldisc */
+	bool async_out;	  /* an O_ASYNC file could not write all: its owner hears of room */
 	bool tco_stopped; /* by TCOOFF: ^Q does not start it */
 	/* [tty_state.mutex] */
 	unsigned opens;
@@ -128,6 +129,7 @@ struct tty {
 	/* one at a time */
 	struct mutex read_mutex, write_mutex;
 	struct wait_queue read_wait, write_wait;
+	struct fasync_queue async; /* the slave's files, or the line's */
 	/* [ldisc] */
 	struct mutex ldisc;
 	struct ktermios termios; /* flags are also read without the lock */
@@ -174,6 +176,9 @@ void tty_hangup(struct tty *t, bool exit_session);
 u32 tty_encode_dev(dev_t d);
 
 /* --- tty_file.c --- */
+/* O_ASYNC: who has no owner yet gets the foreground group, or current's process. */
+kerr_t tty_fasync_set(struct tty *t, int fd, struct file *f, struct fasync_queue *q, bool on) __must_check;
+kerr_t tty_fasync(int fd, struct file *f, bool on) __must_check;
 ssize_t tty_read_iter(struct file *f, struct iov_iter *it, loff_t *pos);
 ssize_t tty_write_iter(struct file *f, struct iov_iter *it, loff_t *pos);
 u32 tty_poll(struct file *f, struct poll_table *pt);
@@ -252,6 +257,7 @@ struct pty {
 	u32 out_head, out_tail; /* the slave's output, that the master reads */
 	u8 *out;
 	struct wait_queue master_read, master_write;
+	struct fasync_queue master_async;
 	/* what the node of the pair is in devpts: path of the master's mount */
 };
 #define PTY_OUT 8192u

@@ -117,6 +117,11 @@ static void file_release(struct file *f)
 		epoll_file_released(f);
 	if (inode && inode->locks)
 		locks_remove_file(f);
+	if (unlikely(f->flags & O_ASYNC) && f->ops && f->ops->fasync) {
+		kerr_t gone = f->ops->fasync(-1, f, false);
+
+		(void)gone; /* only coming needs memory */
+	}
 	if (f->ops && f->ops->release)
 		f->ops->release(inode, f);
 	if (f->mode & FMODE_WRITER) {
@@ -169,6 +174,7 @@ static kerr_t file_init(void)
 
 	spin_init(&v->defer_lock, RANK_WORK, "file.defer");
 	work_init(&v->defer_work, release_deferred);
+	spin_init(&v->fasync_lock, RANK_SPIN_OUTER, "fasync");
 	spin_init(&v->notify_lock, RANK_ISPIN, "notify");
 	return kmem_cache_create(&v->file_cache, "file", sizeof(struct file), 16);
 }

@@ -27,6 +27,7 @@ struct pipe {
 	unsigned files;		/* [inode.lock] */
 	u32 r_counter, w_counter; /* [mutex] opens so far */
 	struct wait_queue rd, wr;
+	struct fasync_queue rd_async, wr_async;
 	struct pipe_buf first_ring[2 * PIPE_DEF_SLOTS];
 };
 
@@ -39,6 +40,8 @@ static struct pipe *pipe_alloc(void)
 	mutex_init(&p->mutex, RANK_PIPE, "pipe");
 	wait_queue_init(&p->rd);
 	wait_queue_init(&p->wr);
+	fasync_queue_init(&p->rd_async);
+	fasync_queue_init(&p->wr_async);
 	p->limit = PIPE_DEF_SLOTS;
 	p->mask = ARRAY_SIZE(p->first_ring) - 1;
 	p->ring = p->first_ring;
@@ -75,12 +78,14 @@ static inline void wake_readers(struct pipe *p)
 {
 	if (wait_queue_active(&p->rd))
 		wake_up_n(&p->rd, 0, EPOLLIN | EPOLLRDNORM);
+	fasync_notify(&p->rd_async, POLL_IN);
 }
 
 static inline void wake_writers(struct pipe *p)
 {
 	if (wait_queue_active(&p->wr))
 		wake_up_n(&p->wr, 0, EPOLLOUT | EPOLLWRNORM);
+	fasync_notify(&p->wr_async, POLL_OUT);
 }
 
 static void slot_done(struct pipe *p, struct pipe_buf *b)
@@ -285,16 +290,21 @@ static long pipe_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 static void pipe_release(struct inode *inode, struct file *f)
 {
 	struct pipe *p = inode->pipe;
-	bool last;
+	bool last, one_side;
 
 	mutex_lock(&p->mutex);
 	if (f->mode & FMODE_READ)
 		p->readers--;
 	if (f->mode & FMODE_WRITE)
 		p->writers--;
+	one_side = !p->readers != !p->writers;
 	mutex_unlock(&p->mutex);
 	wake_up_n(&p->rd, 0, EPOLLIN | EPOLLRDNORM | EPOLLHUP | EPOLLERR);
 	wake_up_n(&p->wr, 0, EPOLLOUT | EPOLLWRNORM | EPOLLHUP | EPOLLERR);
+	if (one_side) {
+		fasync_notify(&p->rd_async, POLL_IN);
+		fasync_notify(&p->wr_async, POLL_OUT);
+	}
 	spin_lock(&inode->lock);
 	last = --p->files == 0;
 	if (last)
@@ -383,6 +393,23 @@ static kerr_t fifo_open(struct inode *inode, struct file *f)
 	return err;
 }
 
+static kerr_t pipe_fasync(int fd, struct file *f, bool on)
+{
+	struct pipe *p = f->inode->pipe;
+	kerr_t err = 0;
+
+	if (f->mode & FMODE_READ)
+		err = fasync_set(fd, f, &p->rd_async, on);
+	if (!err && (f->mode & FMODE_WRITE))
+		err = fasync_set(fd, f, &p->wr_async, on);
+	if (err && on && (f->mode & FMODE_WRITE) && (f->mode & FMODE_READ)) {
+		kerr_t gone = fasync_set(fd, f, &p->rd_async, false);
+
+		(void)gone;
+	}
+	return err;
+}
+
 static kerr_t pipe_set_flags(struct file *f, unsigned flags)
 {
 	(void)f;
@@ -398,6 +425,7 @@ const struct file_ops fifo_fops = {
 	.poll = pipe_poll,
 	.ioctl = pipe_ioctl,
 	.set_flags = pipe_set_flags,
+	.fasync = pipe_fasync,
 };
 
 /* ---------------------------------------------------------------- pipe(2) */

@@ -166,7 +166,13 @@ enum {
 };
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
-static long set_flags(struct file *f, u32 want)
+/* O_ASYNC comes or goes: the object's own business, which also sets the flag. */
+static long set_async(struct file *f, int fd, bool on)
+{
+	return f->ops->fasync ? kerr_code(f->ops->fasync(fd, f, on)) : -ENOTTY;
+}
+
+static long set_flags(struct file *f, int fd, u32 want)
 {
 	if ((f->inode->flags & INODE_APPEND) && (f->flags & O_APPEND) && !(want & O_APPEND))
 		return -EPERM;
@@ -179,6 +185,12 @@ static long set_flags(struct file *f, u32 want)
 
 		if (err)
 			return kerr_code(err);
+	}
+	if (((want ^ f->flags) & O_ASYNC) && f->ops->fasync) {
+		long ret = set_async(f, fd, want & O_ASYNC);
+
+		if (ret)
+			return ret;
 	}
 	spin_lock(&f->lock);
 	f->flags = (f->flags & ~SETFL_MASK) | (want & SETFL_MASK);
@@ -239,43 +251,6 @@ static long wide_lock(struct file *f, int fd, unsigned cmd, unsigned long arg)
 	return copy_out(u, &l) ? -EFAULT : 0;
 }
 
-static kerr_t set_owner(struct file *f, int type, pid_t id)
-{
-	if (id < 0 && type < 0) { /* F_SETOWN's way to name a group */
-		if (id == -S32_MAX - 1)
-			return KERR(EINVAL);
-		type = 2;
-		id = -id;
-	} else if (type < 0) {
-		type = 1;
-	}
-	spin_lock(&f->lock);
-	f->owner.type = type;
-	f->owner.pid = id;
-	spin_unlock(&f->lock);
-	return 0;
-}
-
-struct f_owner_ex {
-	int type;
-	pid_t pid;
-};
-
-static long owner_ex(struct file *f, unsigned cmd, unsigned long arg)
-{
-	struct f_owner_ex o;
-
-	if (cmd == F_GETOWN_EX) {
-		o = (struct f_owner_ex) { f->owner.type, f->owner.pid };
-		return kerr_code(copy_out((struct f_owner_ex __user *)arg, &o));
-	}
-	if (copy_in(&o, (struct f_owner_ex __user *)arg))
-		return -EFAULT;
-	if (o.type < 0 || o.type > 2)
-		return -EINVAL;
-	return kerr_code(set_owner(f, o.type, o.pid));
-}
-
 static long fcntl_dup(struct file *f, unsigned long min, u32 flags)
 {
 	u64 limit = rlimit_get(RLIMIT_NOFILE);
@@ -303,7 +278,7 @@ static long fcntl_file(struct file *f, int fd, unsigned cmd, unsigned long arg, 
 {
 	switch (cmd) {
 	case F_SETFL:
-		return set_flags(f, (u32)arg);
+		return set_flags(f, fd, (u32)arg);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -317,12 +292,13 @@ static long fcntl_file(struct file *f, int fd, unsigned cmd, unsigned long arg, 
 	case F_OFD_SETLKW:
 		return wide_lock(f, fd, cmd, arg);
 	case F_SETOWN:
-		return kerr_code(set_owner(f, -1, (pid_t)arg));
+		return kerr_code(file_owner_set_number(f, (long)arg));
 	case F_GETOWN:
-		return f->owner.type == 2 ? -(long)f->owner.pid : f->owner.pid;
+		return file_owner_get_number(f);
 	case F_SETOWN_EX:
+		return kerr_code(file_owner_set_user(f, (const void __user *)arg));
 	case F_GETOWN_EX:
-		return owner_ex(f, cmd, arg);
+		return kerr_code(file_owner_get_user(f, (void __user *)arg));
 	case F_SETSIG:
 		if (arg > NSIG)
 			return -EINVAL;
@@ -390,13 +366,15 @@ long sys_fcntl(int fd, unsigned cmd, unsigned long arg)
 #define FIOCLEX 0x5451u
 #define FIOASYNC 0x5452u
 
-static long ioctl_nonblock(struct file *f, unsigned long arg)
+static long ioctl_flag(struct file *f, int fd, unsigned cmd, unsigned long arg)
 {
 	int on;
 
 	if (copy_in(&on, (int __user *)arg))
 		return -EFAULT;
-	return set_flags(f, on ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK);
+	if (cmd == FIOASYNC)
+		return !on == !(f->flags & O_ASYNC) ? 0 : set_async(f, fd, on);
+	return set_flags(f, fd, on ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK);
 }
 
 static long ioctl_any(struct file *f, int fd, unsigned cmd, unsigned long arg)
@@ -410,7 +388,8 @@ static long ioctl_any(struct file *f, int fd, unsigned cmd, unsigned long arg)
 		(void)files_set_cloexec(fd, cmd == FIOCLEX);
 		return 0;
 	case FIONBIO:
-		return ioctl_nonblock(f, arg);
+	case FIOASYNC:
+		return ioctl_flag(f, fd, cmd, arg);
 	case FIGETBSZ:
 		return kerr_code(put_user((int)inode->sb->blocksize, (int __user *)arg));
 	case FIONREAD:

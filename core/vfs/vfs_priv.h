@@ -135,6 +135,10 @@ bool files_test_cloexec(int fd);
 bool files_set_cloexec(int fd, bool on);
 long fd_dup_to(int oldfd, int newfd, unsigned flags);
 
+/* --- fasync.c: struct f_owner_ex of F_GETOWN_EX and F_SETOWN_EX --- */
+kerr_t file_owner_get_user(struct file *f, void __user *arg) __must_check;
+kerr_t file_owner_set_user(struct file *f, const void __user *arg) __must_check;
+
 /* --- locks.c --- */
 struct file_lock_ctx;
 void locks_remove_posix(struct file *f, struct files *owner);

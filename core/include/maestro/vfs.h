@@ -9,6 +9,7 @@
 #pragma once
 
 #include <maestro/cred.h>
+#include <maestro/fasync.h>
 #include <maestro/lock.h>
 #include <maestro/pagecache.h>
 #include <maestro/timer.h>
@@ -426,6 +427,7 @@ struct file_ops {
 	kerr_t (*fsync)(struct file *f, loff_t start, loff_t end, bool datasync);
 	long (*fallocate)(struct file *f, int mode, loff_t off, loff_t len);
 	kerr_t (*set_flags)(struct file *f, unsigned flags);	/* F_SETFL; NULL: accept */
+	kerr_t (*fasync)(int fd, struct file *f, bool on);	/* O_ASYNC comes or goes: fasync_set(). NULL: no signals here */
 	void (*show_fdinfo)(struct file *f, struct seq_buf *s);
 	uaddr_t (*get_unmapped_area)(struct file *f, size_t len);
 };
@@ -445,7 +447,7 @@ struct file {
 	void *priv;
 	struct list epoll_links;    /* [vfs.epoll_mutex] */
 	struct file *defer_next;    /* [vfs.defer_lock] */
-	struct fasync { pid_t pid; int type; int sig; } owner; /* [lock] F_SETOWN */
+	struct file_owner owner;    /* [lock] F_SETOWN */
 };
 kerr_t file_open_path(const struct path *p, u32 flags, const struct cred *c, struct file **out) __must_check; /* takes its own references */
 /* A file on no path: pipes, eventfd, epoll. name for /proc: "anon_inode:[eventfd]". */

@@ -69,6 +69,8 @@ struct vfs_state {
 	struct wait_queue locks_wait;
 	u64 nlocks;
 
+	struct spinlock fasync_lock; /* RANK_SPIN_OUTER, irqsave: the queues of O_ASYNC files */
+
 	struct wait_queue signalfd_wait; /* all signalfds: a sighand that has one points here */
 	struct mutex epoll_mutex;   /* RANK_MOUNT: nesting of epolls, and links of files to them */
 };
