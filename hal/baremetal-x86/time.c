@@ -51,29 +51,57 @@ bool hal_time_vclock(struct hal_vclock *out)
 	return true;
 }
 
-/* Lets PIT channel 2 count CALIBRATE_MS down and measures it in TSC cycles and APIC timer ticks. */
-static void calibrate(u64 *cycles, u32 *ticks)
+/* What the three counters said at about the same time. */
+struct sample {
+	u64 cycles;
+	u32 pit, apic;
+};
+
+/* The tightest of some readings: what runs between the lines (a host's other work, an SMI) only widens them. */
+static struct sample sample_take(void)
 {
-	u32 count = PIT_HZ / 1000 * CALIBRATE_MS, apic = 0;
-	u64 start;
+	struct sample best = { 0 };
+	u64 width = U64_MAX;
+
+	for (int i = 0; i < 5; i++) {
+		struct sample s = { .cycles = hal_cycles() };
+		u64 end;
+
+		outb(0x43, 0x80); /* latch channel 2 */
+		s.pit = inb(0x42);
+		s.pit |= (u32)inb(0x42) << 8;
+		s.apic = x86_has_apic ? x86_lapic_timer_count() : 0;
+		end = hal_cycles();
+		if (end - s.cycles < width) {
+			width = end - s.cycles;
+			best = s;
+		}
+	}
+	return best;
+}
+
+/*
+ * Lets PIT channel 2 count down and measures at least CALIBRATE_MS of it in TSC cycles and APIC timer ticks. The counts are read while they
+ * run, so it does not matter how late the end is seen, unless the PIT has run out meanwhile (55 ms): then false.
+ */
+static bool calibrate(struct sample *passed)
+{
+	struct sample first, last;
 
 	outb(0x61, (u8)((inb(0x61) & ~2u) | 1)); /* gate on, speaker off */
 	outb(0x43, 0xb0);			 /* channel 2, both bytes, mode 0 */
-	outb(0x42, (u8)count);
+	outb(0x42, 0xff);
 	if (x86_has_apic)
 		x86_lapic_timer_set(U32_MAX);
-	outb(0x42, (u8)(count >> 8));
-	start = hal_cycles();
+	outb(0x42, 0xff);
+	first = sample_take();
+	do {
+		last = sample_take();
+	} while (first.pit - last.pit < PIT_HZ / 1000 * CALIBRATE_MS);
 	if (x86_has_apic)
-		apic = x86_lapic_timer_count();
-	while (!(inb(0x61) & 0x20))
-		;
-	*cycles = hal_cycles() - start;
-	*ticks = 0;
-	if (x86_has_apic) {
-		*ticks = apic - x86_lapic_timer_count();
 		x86_lapic_timer_set(0);
-	}
+	*passed = (struct sample){ last.cycles - first.cycles, first.pit - last.pit, first.apic - last.apic };
+	return !(inb(0x61) & 0x20);
 }
 
 /* kHz as KVM, VMware and others tell it, or CPUID's crystal leaf; 0: unknown. */
@@ -99,24 +127,13 @@ static u32 announced_khz(void)
 
 void x86_time_init(void)
 {
-	u64 best_cycles = U64_MAX;
-	u32 best_ticks = 0;
+	struct sample passed;
 
-	/* The shortest of three: delays (a host that ran something else) only lengthen. */
-	for (int i = 0; i < 3; i++) {
-		u64 cycles;
-		u32 ticks;
-
-		calibrate(&cycles, &ticks);
-		if (cycles < best_cycles) {
-			best_cycles = cycles;
-			best_ticks = ticks;
-		}
-	}
-	/* The count is not quite CALIBRATE_MS long: 1193 * 20 of 1193.182 * 20 cycles. */
+	for (int tries = 0; !calibrate(&passed) && tries < 20; tries++)
+		;
 	x86_tsc_khz = announced_khz();
 	if (!x86_tsc_khz)
-		x86_tsc_khz = (u32)div_u64(div_u64(best_cycles * PIT_HZ, PIT_HZ / 1000 * CALIBRATE_MS), 1000);
+		x86_tsc_khz = (u32)div_u64(div_u64(passed.cycles * PIT_HZ, passed.pit), 1000);
 	clock.shift = 32;
 	while (div_u64(1000000ull << clock.shift, x86_tsc_khz) > U32_MAX)
 		clock.shift--;
@@ -127,7 +144,7 @@ void x86_time_init(void)
 		x86_irq_enable_pit();
 		return;
 	}
-	lapic_mult = div_u64((u64)best_ticks << 32, CALIBRATE_MS * 1000000);
+	lapic_mult = div_u64((u64)passed.apic << 32, (u32)div_u64((u64)passed.pit * NSEC_PER_SEC, PIT_HZ));
 	x86_lapic_timer_mode(x86_has_tsc_deadline);
 }
 
