@@ -104,6 +104,7 @@ test: ## installs what is missing, passes all tests
 	$(Q)$(MAKE) test-unit
 	$(Q)$(MAKE) test-fuse
 	$(Q)$(MAKE) abi
+	$(Q)$(MAKE) build/devroot.ext2
 	$(Q)$(MAKE) guest
 disk: build/disk.img ## the bootable disk image
 iso: build/maestro.iso ## the bootable CD image

@@ -31,6 +31,21 @@ build/rootfs.ext2: build/distro/root.state distro/mkfs $(DISTRO_OVERLAY) $(DISTR
 	@fakeroot -i $< -- distro/mkfs build/distro/root $@ distro/overlay \
 		$(if $(wildcard $(MAESTRO_EXTRA)),+$(MAESTRO_EXTRA))
 
+# The developers' root: compilers, languages, debuggers; see devroot.list.
+build/debs/distro-devroot.manifest: distro/packages.txt distro/devroot.list distro/fetch | deps-build
+	@distro/fetch distro/packages.txt distro/devroot.list
+	@touch $@
+
+build/distro/devroot.state: build/debs/distro-devroot.manifest distro/mkroot
+	@echo "  UNPACK  build/distro/devroot ($$(wc -l < $<) packages)"
+	@mkdir -p build/distro
+	@fakeroot -s $@.new -- distro/mkroot --keep usr/share/man/man1 $< build/debs build/distro/devroot
+	@mv $@.new $@
+
+build/devroot.ext2: build/distro/devroot.state distro/mkfs $(DISTRO_OVERLAY)
+	@echo "  IMAGE   $@"
+	@fakeroot -i $< -- distro/mkfs --free 1024 build/distro/devroot $@ distro/overlay
+
 # Where only the kernel or the menu is newer than the disk, the rest of the disk stays.
 DISTRO_DISK_PARTS := build/rootfs.ext2 distro/mkdisk distro/grub/core.cfg
 build/disk.img: $(DISTRO_DISK_PARTS) build/maestro.elf distro/grub/disk.cfg | deps-build

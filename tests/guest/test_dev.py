@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""Developers' programs, from build/devroot.ext2. Those marked slow run only when named: make guest-dev."""
+import os
+
+import lab as shared
+from lab import BUILD, equal, matches
+
+DEVROOT = os.path.join(BUILD, "devroot.ext2")
+
+HELLO_C = r"""
+#include <stdio.h>
+int main(void) { printf("hello %d\n", 42); return 3; }
+"""
+
+THREADS_C = r"""
+#include <pthread.h>
+#include <stdio.h>
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static int count;
+static void *work(void *arg)
+{
+	for (int i = 0; i < 10000; i++) {
+		pthread_mutex_lock(&mutex);
+		count++;
+		pthread_mutex_unlock(&mutex);
+	}
+	return arg;
+}
+int main(void)
+{
+	pthread_t t[8];
+	for (int i = 0; i < 8; i++)
+		pthread_create(t + i, 0, work, 0);
+	for (int i = 0; i < 8; i++)
+		pthread_join(t[i], 0);
+	printf("count %d\n", count);
+	return 0;
+}
+"""
+
+# Threads that throw, and an exception carried from one to another.
+EXCEPTIONS_CC = r"""
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <thread>
+static std::exception_ptr carried;
+static void thrower(int i)
+{
+	try {
+		throw std::runtime_error("own");
+	} catch (std::exception &e) {
+		if (std::strcmp(e.what(), "own"))
+			std::abort();
+	}
+	if (i == 2)
+		try {
+			throw i;
+		} catch (...) {
+			carried = std::current_exception();
+		}
+}
+int main()
+{
+	std::thread t[4];
+	for (int i = 0; i < 4; i++)
+		t[i] = std::thread(thrower, i);
+	for (auto &x : t)
+		x.join();
+	try {
+		std::rethrow_exception(carried);
+	} catch (int i) {
+		std::printf("caught %d\n", i);
+	}
+}
+"""
+
+MAKEFILE = r"""
+all: program
+program: a.o b.o
+	$(CC) -o $@ $^
+clean:
+	rm -f *.o program
+"""
+
+RUST = r"""
+fn main() {
+    let v: Vec<u32> = (1..5).collect();
+    let h = std::thread::spawn(move || v.iter().sum::<u32>());
+    println!("sum {}", h.join().unwrap());
+}
+"""
+
+PYTHON = r"""
+import concurrent.futures, multiprocessing, os, pty, sqlite3, subprocess, threading
+done = []
+threads = [threading.Thread(target=lambda i=i: done.append(i)) for i in range(20)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+print("threads", sorted(done) == list(range(20)))
+r = subprocess.run(["sh", "-c", "cat; exit 3"], input=b"in", capture_output=True)
+print("subprocess", r.returncode, r.stdout)
+db = sqlite3.connect("t.db")
+db.execute("create table t(a, b)")
+with db:
+    db.executemany("insert into t values(?, ?)", [(i, str(i)) for i in range(2000)])
+print("sqlite3", db.execute("select count(*), sum(a) from t").fetchone())
+out = []
+def keep(fd):
+    out.append(os.read(fd, 1024))
+    return out[-1]
+pty.spawn(["sh", "-c", "tty | cut -c1-9; echo end"], keep)
+print("pty", b"".join(out).split())
+print("pool", concurrent.futures.ThreadPoolExecutor(4).submit(pow, 2, 10).result())
+def child(q):
+    q.put(os.getppid())
+q = multiprocessing.Queue()
+p = multiprocessing.Process(target=child, args=(q,))
+p.start()
+print("multiprocessing", q.get() == os.getpid(), p.join(), p.exitcode)
+"""
+
+PYTHON_SAYS = """threads True
+subprocess 3 b'in'
+sqlite3 (2000, 1999000)
+pty [b'/dev/pts/', b'end']
+pool 1024
+multiprocessing True None 0"""
+
+PERL = r"""
+use threads; use POSIX;
+print threads->create(sub { 6 * 7 })->join, "\n";
+open(P, "-|", "echo piped"); print <P>;
+my $p = fork; if (!$p) { exit 7 } waitpid($p, 0); print $? >> 8, "\n";
+"""
+
+SQL = "create table t(a integer primary key, b); " \
+    "with recursive c(x) as (select 1 union all select x + 1 from c where x < 5000) " \
+    "insert into t select x, hex(randomblob(8)) from c; select count(*) from t; create index i on t(b); " \
+    "pragma integrity_check; pragma journal_mode = wal; insert into t values(null, 1); select max(a) from t;"
+
+
+def slow(test):
+    test.slow = True
+    return test
+
+
+def machine(lab, **how):
+    how.setdefault("mem", 1024)
+    return lab.vm(DEVROOT, init="/bin/bash", **how)
+
+
+def prepare(vm):
+    shared.prepare(vm)
+    vm.check("mkdir -p /dev/shm /root/w && mount -t tmpfs tmpfs /dev/shm && cd /root/w && export LC_ALL=C.UTF-8")
+
+
+def put(vm, name, text):
+    vm.check("cat > %s <<'END-OF-FILE'\n%s\nEND-OF-FILE" % (name, text.strip("\n")))
+
+
+def test_gcc(lab):
+    """gcc, make, threads."""
+    with machine(lab) as vm:
+        prepare(vm)
+        put(vm, "a.c", HELLO_C)
+        put(vm, "t.c", THREADS_C)
+        out, status = vm.run("gcc -O2 -Wall -o a a.c && ./a", 120)
+        equal((out, status), ("hello 42", 3))
+        equal(vm.check("gcc -O2 -pthread -o t t.c && ./t", 120), "count 80000")
+        equal(vm.run("tcc -run a.c"), ("hello 42", 3))
+        put(vm, "Makefile", MAKEFILE)
+        vm.check("mkdir m && cp Makefile m && cd m && echo 'int f(void);int main(void){return f();}' > a.c && "
+                 "echo 'int f(void){return 5;}' > b.c && make -j2", 120)
+        equal(vm.run("./program")[1], 5)
+        matches("Nothing to be done", vm.check("make"))
+        vm.check("touch b.c")
+        out = vm.check("make", 120)
+        assert "b.c" in out and "a.c" not in out, out
+
+
+def test_scripts(lab):
+    """python, perl, lua, tcl, sqlite3, bc, ed, vim, man."""
+    with machine(lab) as vm:
+        prepare(vm)
+        put(vm, "p.py", PYTHON)
+        out = vm.check("python3 p.py </dev/null", 120)
+        equal("\n".join(line for line in out.splitlines() if not line.startswith(("/dev/pts", "end"))), PYTHON_SAYS)
+        put(vm, "p.pl", PERL)
+        equal(vm.check("perl p.pl", 120), "42\npiped\n7")
+        equal(vm.check("lua5.4 -e 'print(io.popen(\"echo popen\"):read(\"a\"))'").strip(), "popen")
+        equal(vm.check("printf 'puts [expr 6*7]\\nputs [exec echo hi]\\n' | tclsh | cat"), "42\nhi")
+        equal(vm.check("sqlite3 s.db '%s'" % SQL, 120), "5000\nok\nwal\n5001")
+        equal(vm.check("echo '2^100' | bc"), "1267650600228229401496703205376")
+        vm.check("printf 'a\\nfrom ed\\n.\\nw ed.txt\\nq\\n' | ed -s")
+        equal(vm.check("cat ed.txt"), "from ed")
+        vm.check("TERM=xterm vim -es -u NONE -c 'put =system(\\\"echo from vim\\\")' -c wq vim.txt")
+        equal(vm.check("grep . vim.txt"), "from vim")
+        matches("list directory contents", vm.check("man -P cat ls"))
+
+
+def test_git(lab):
+    """git: a thousand files, commit, clone, merge, gc, fsck."""
+    with machine(lab) as vm:
+        prepare(vm)
+        vm.check("git config --global user.email a@b; git config --global user.name n; export GIT_PAGER=cat; "
+                 "git config --global init.defaultBranch main; git init -q r && cd r && mkdir d0 d1 d2 d3 d4 d5 d6 d7 d8 d9")
+        vm.check("i=0; while [ $i -lt 1000 ]; do echo file $i > d$((i % 10))/f$i; i=$((i + 1)); done; "
+                 "git add . && git commit -q -m first", 120)
+        equal(vm.check("git status --short; git ls-files | wc -l"), "1000")
+        vm.check("echo more >> d1/f1 && git commit -q -a -m second")
+        vm.check("cd .. && git clone -q r local && git clone -q --no-local r packed && diff -r -x .git r packed", 120)
+        equal(vm.check("cd packed && git log --format=%s && cd ../r"), "second\nfirst")
+        vm.check("git gc -q && git fsck --full", 120)
+        vm.check("git checkout -q -b side HEAD~1 && echo y >> d2/f2 && git commit -q -a -m third && git merge -q main -m merge", 60)
+        equal(vm.check("git log --format=%s | sort"), "first\nmerge\nsecond\nthird")
+
+
+@slow
+def test_exceptions(lab):
+    """C++ with threads and exceptions."""
+    with machine(lab) as vm:
+        prepare(vm)
+        put(vm, "x.cc", EXCEPTIONS_CC)
+        equal(vm.check("g++ -O2 -pthread -o x x.cc && ./x", 240), "caught 2")
+
+
+@slow
+def test_rust(lab):
+    """rustc, and what it made."""
+    with machine(lab) as vm:
+        prepare(vm)
+        put(vm, "r.rs", RUST)
+        equal(vm.check("rustc -O r.rs && ./r", 240), "sum 10")
+
+
+@slow
+def test_venv(lab):
+    """A virtual environment of python, with pip in it."""
+    with machine(lab) as vm:
+        prepare(vm)
+        vm.check("python3 -m venv v", 400)
+        equal(vm.check("v/bin/python -c 'import sys; print(sys.prefix)'"), "/root/w/v")
+        matches("pip", vm.check("v/bin/pip --version", 60))
