@@ -247,8 +247,11 @@ void buf_ref(struct buf *b)
 }
 
 /* ---------------------------------------------------------------- reading */
-static void note_seen(struct buf *b)
+/* A read is about to start. What is there now must not pass for it meanwhile. */
+static void begin_fill(struct buf *b)
 {
+	DEBUG_ASSERT(buf_test(b, BUF_LOCKED));
+	(void)atomic_and(&b->flags, (long)~(1UL << BUF_UPTODATE));
 	store_relaxed(&b->seen, atomic_read(&b->bdev->disk->past_bufs));
 }
 
@@ -274,13 +277,11 @@ static kerr_t buf_fill(struct buf *b)
 	if (!bio)
 		return KERR(ENOMEM);
 	bio->flags |= BIO_SYNC;
-	note_seen(b);
+	begin_fill(b);
 	err = bio_submit_wait(bio);
 	bio_free(bio);
 	if (!err)
 		(void)atomic_or(&b->flags, 1L << BUF_UPTODATE);
-	else
-		(void)atomic_and(&b->flags, (long)~(1UL << BUF_UPTODATE));
 	return err;
 }
 
@@ -345,8 +346,6 @@ static void buf_readahead_end(struct bio *bio)
 
 	if (!bio->status)
 		(void)atomic_or(&b->flags, 1L << BUF_UPTODATE);
-	else
-		(void)atomic_and(&b->flags, (long)~(1UL << BUF_UPTODATE));
 	bio_free(bio);
 	/* The reference goes last: with it the buf might be freed under the unlock. */
 	buf_unlock(b);
@@ -377,7 +376,7 @@ static void readahead(struct block_device *bdev, u64 block, unsigned n, bool ali
 		}
 		if (alias && !buf_test(b, BUF_UPTODATE))
 			(void)atomic_or(&b->flags, 1L << BUF_ALIAS);
-		note_seen(b);
+		begin_fill(b);
 		bio->end = buf_readahead_end;
 		bio->flags |= BIO_RAHEAD;
 		list_add_tail(&bios, &bio->node);
@@ -435,7 +434,7 @@ void buf_overwritten(struct buf *b)
 	DEBUG_ASSERT(buf_test(b, BUF_LOCKED));
 	if (!buf_test(b, BUF_UPTODATE))
 		(void)atomic_or(&b->flags, 1L << BUF_ALIAS | 1L << BUF_UPTODATE);
-	note_seen(b);
+	store_relaxed(&b->seen, atomic_read(&b->bdev->disk->past_bufs));
 	buf_mark_dirty(b);
 }
 
