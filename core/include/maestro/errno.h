@@ -68,6 +68,7 @@ typedef int kerr_t;
 #define EIDRM 43
 #define ENODATA 61
 #define ETIME 62
+#define EBADMSG 74
 #define EOVERFLOW 75
 #define EILSEQ 84
 #define EUSERS 87
@@ -81,6 +82,7 @@ typedef int kerr_t;
 #define ESTALE 116
 #define EUCLEAN 117
 #define EDQUOT 122
+#define ENOKEY 126
 #define ECANCELED 125
 #define EOWNERDEAD 130
 #define ENOTRECOVERABLE 131

@@ -80,7 +80,10 @@ static inline u32 hash_ptr(const void *p)
 {
 	return hash_u32((u32)((uintptr_t)p >> 4));
 }
+/* Of n bytes on top of seed, the value for those before; ~0 to begin. Nothing is inverted at the end. */
 u32 crc32_le(u32 seed, const void *p, size_t n);
+u32 crc32c(u32 seed, const void *p, size_t n);
+u16 crc16(u16 seed, const void *p, size_t n);
 
 /* --- sort.c: heap sort, in place, no allocation --- */
 void sort(void *base, size_t n, size_t size, int (*cmp)(const void *, const void *));
