@@ -94,6 +94,22 @@ static kerr_t move_root(void)
 	return err;
 }
 
+/* rootfstype=, or whichever can be mounted, in Linux's order. */
+static kerr_t mount_any(const char *node, const struct path *at)
+{
+	static const char *const types[] = { "ext3", "ext2", "ext4" };
+	const struct boot_params *p = boot_params();
+	unsigned flags = p->ro ? MS_RDONLY : 0;
+	const char *data = p->rootflags[0] ? p->rootflags : NULL;
+	kerr_t err = KERR(EINVAL);
+
+	if (p->rootfstype[0])
+		return do_mount(node, at, p->rootfstype, flags, data);
+	for (unsigned i = 0; i < ARRAY_SIZE(types) && kerr_code(err) == -EINVAL; i++)
+		err = do_mount(node, at, types[i], flags | (i + 1 < ARRAY_SIZE(types) ? MS_SILENT : 0), data);
+	return err;
+}
+
 static kerr_t mount_root(void)
 {
 	const struct boot_params *p = boot_params();
@@ -113,10 +129,10 @@ static kerr_t mount_root(void)
 		err = path_lookup(AT_FDCWD, "/root", LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &at);
 	if (err)
 		return err;
-	err = do_mount(node, &at, p->rootfstype[0] ? p->rootfstype : "ext2", p->ro ? MS_RDONLY : 0, p->rootflags[0] ? p->rootflags : NULL);
+	err = mount_any(node, &at);
 	path_put(&at);
 	if (err) {
-		explain_no_root(p->rootfstype[0] ? p->rootfstype : "holds no ext2 ", -kerr_code(err));
+		explain_no_root(p->rootfstype[0] ? p->rootfstype : "holds no ext2, ext3 or ext4 ", -kerr_code(err));
 		return err;
 	}
 	klog(LOG_NOTICE, "root: %s, mounted %s", node, p->ro ? "read-only" : "read-write");

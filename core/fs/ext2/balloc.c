@@ -300,6 +300,8 @@ bool ext2_overlaps_tables(const struct ext2_sb *s, u32 block, u32 count)
 {
 	u32 group = (block - s->first_data_block) / s->blocks_per_group, end = block + count;
 
+	if (s->zones)
+		return ext2_zones_overlap(s, block, count);
 	for (; group < s->groups && ext2_group_first(s, group) < end; group++) {
 		const struct ext2_group *gd = ext2_group_desc(s, group, NULL);
 

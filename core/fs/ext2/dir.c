@@ -19,9 +19,15 @@ static struct ext2_dirent *entry_at(void *base, u32 off)
 	return (struct ext2_dirent *)(void *)((u8 *)base + off);
 }
 
+/* Where its entries end. */
+static loff_t dir_end(const struct inode *dir)
+{
+	return unlikely(ext2_has_inline_data(dir)) ? (loff_t)EXT2_SB(dir->sb)->block_size : inode_size(dir);
+}
+
 static u32 page_limit(const struct inode *dir, pgoff_t index)
 {
-	loff_t left = inode_size(dir) - ((loff_t)index << PAGE_SHIFT);
+	loff_t left = dir_end(dir) - ((loff_t)index << PAGE_SHIFT);
 
 	return left >= (loff_t)PAGE_SIZE ? (u32)PAGE_SIZE : left > 0 ? (u32)left : 0;
 }
@@ -50,6 +56,11 @@ static kerr_t check_page(struct inode *dir, struct page *p, void *base)
 		const struct ext2_dirent *e = entry_at(base, off);
 		const char *wrong = bad_entry(s, e, off);
 
+		if (s->metadata_csum && !(off & (s->block_size - 1)) && !ext2_dir_csum_ok(dir, e)) {
+			EXT2_ERROR(dir->sb, "directory %llu, block %llu: invalid checksum", (unsigned long long)dir->ino,
+				   (((unsigned long long)p->index << PAGE_SHIFT) + off) >> s->block_bits);
+			return KERR(EBADMSG);
+		}
 		if (wrong) {
 			EXT2_ERROR(dir->sb, "directory %llu, offset %llu: %s (inode %u, record %u, name %u)", (unsigned long long)dir->ino,
 				   ((unsigned long long)p->index << PAGE_SHIFT) + off, wrong, e->inode, e->rec_len, e->name_len);
@@ -87,7 +98,7 @@ static void dir_page_put(struct page *p, void *base)
 
 static pgoff_t dir_pages(const struct inode *dir)
 {
-	return (pgoff_t)((inode_size(dir) + (loff_t)PAGE_SIZE - 1) >> PAGE_SHIFT);
+	return (pgoff_t)((dir_end(dir) + (loff_t)PAGE_SIZE - 1) >> PAGE_SHIFT);
 }
 
 /* ---------------------------------------------------------------- lookup */
@@ -177,7 +188,7 @@ static kerr_t ext2_iterate(struct file *f, struct dir_context *ctx)
 {
 	struct inode *dir = f->inode;
 	const struct ext2_sb *s = EXT2_SB(dir->sb);
-	loff_t size = inode_size(dir);
+	loff_t size = dir_end(dir);
 
 	while (ctx->pos >= 0 && ctx->pos < size) {
 		pgoff_t index = (pgoff_t)(ctx->pos >> PAGE_SHIFT);

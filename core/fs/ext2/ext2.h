@@ -5,6 +5,8 @@
  *   super.c mount, options, sync     balloc.c blocks        map.c file block -> disk block, truncate     file.c pages and file operations
  *   inode.c inodes on disk           ialloc.c inode numbers dir.c entries in directories                namei.c operations on names
  *   xattr.c extended attributes      ioctl.c flags          symlink.c
+ * For reading ext3 and ext4:
+ *   features.c what can be mounted   extents.c block map    inline.c files inside inodes   csum.c checksums   zones.c tables anywhere   journal.c recovery
  *
  * Locks, outermost first (all sleeping; "docs/locking.md"):
  *   inode.rwsem      as the VFS takes it
@@ -32,6 +34,10 @@
 /* ---------------------------------------------------------------- in memory */
 enum { GRP_BLOCKS_CHECKED = 1, GRP_BAD = 2 };
 
+struct ext2_zone {
+	u32 start, end;
+};
+
 struct ext2_sb {
 	/* [c] */
 	struct super *sb;
@@ -51,7 +57,16 @@ struct ext2_sb {
 	bool grpid, minixdf, noreserve;
 	u32 resuid, resgid;
 	u16 mount_state;	  /* s_state as found: put back when we leave */
-	bool no_write_features;	  /* unknown ro_compat bits: never writable */
+	bool no_write_features;	  /* features.c: never writable */
+	/* [c] of ext4 */
+	bool metadata_csum, gdt_csum;
+	u32 csum_seed;
+	u32 cluster_bits;	  /* log2 of blocks that a bit of the bitmaps stands for */
+	struct ext2_zone *zones;  /* flex_bg only */
+	u32 nzones;
+	struct buf **replayed;	  /* blocks whose content is the journal's, not the disk's: pinned, by number */
+	u32 nreplayed;
+	bool noload;		  /* the journal is not to be looked at */
 	/* [alloc] */
 	struct mutex alloc;
 	u32 free_blocks, free_inodes, dirs;
@@ -109,6 +124,11 @@ static inline u32 ext2_group_first(const struct ext2_sb *s, u32 group)
 {
 	return s->first_data_block + group * s->blocks_per_group;
 }
+/* How many blocks of the group lie before its superblock: one, if clusters have group 0 start at the boot block. */
+static inline u32 ext2_boot_blocks(const struct ext2_sb *s, u32 group)
+{
+	return !group && s->block_size == 1024 && !s->first_data_block ? 1 : 0;
+}
 static inline u32 ext2_group_blocks(const struct ext2_sb *s, u32 group)
 {
 	return group == s->groups - 1 ? s->blocks_count - ext2_group_first(s, group) : s->blocks_per_group;
@@ -129,6 +149,51 @@ static inline bool ext2_data_block_ok(const struct ext2_sb *s, u32 block, u32 co
 void ext2_set_large_file(struct ext2_sb *s);
 bool ext2_read_only(const struct super *sb);
 
+/* --- features.c --- */
+/* Sets s->no_write_features, and says so if !read_only. KERR(EINVAL): not to be mounted (as this type); silent: not said if another type may take it. */
+kerr_t ext2_check_features(struct ext2_sb *s, bool read_only, bool silent) __must_check;
+void ext2_log_read_only(const struct ext2_sb *s, const char *what); /* what, and which features are the reason */
+
+/* --- zones.c --- */
+kerr_t ext2_zones_build(struct ext2_sb *s) __must_check; /* KERR(EUCLEAN): tables on each other. s->zones is the caller's to free, also on error */
+bool ext2_zones_overlap(const struct ext2_sb *s, u32 block, u32 count);
+
+/* --- csum.c: without metadata_csum all is well --- */
+kerr_t ext2_csum_setup(struct ext2_sb *s) __must_check; /* the superblock's own. KERR(EBADMSG), KERR(EINVAL) */
+bool ext2_group_csum_ok(const struct ext2_sb *s, u32 group);
+bool ext2_inode_csum_ok(const struct ext2_sb *s, u32 ino, const struct ext2_dinode *raw);
+bool ext2_inode_block_csum_ok(const struct inode *inode, const void *data, u32 len, u32 stored); /* of len bytes of a block that belongs to inode */
+bool ext2_xattr_block_csum_ok(const struct ext2_sb *s, u64 block, const void *data, u32 at); /* at: where in it its own field is */
+bool ext2_dir_csum_ok(const struct inode *dir, const void *data); /* a block of a directory: leaf or index */
+static inline void buf_set_checked(struct buf *b)
+{
+	(void)atomic_or(&b->flags, 1L << BUF_CHECKED);
+}
+
+/* --- journal.c --- */
+/*
+ * Replays the journal into s->replayed, from a mount that has all read but the root. What was read before may have changed: to be read again.
+ * KERR(EUCLEAN), KERR(EBADMSG), KERR(EINVAL), KERR(EIO), KERR(ENOMEM). Also on error ext2_journal_forget() gives back what there is.
+ */
+kerr_t ext2_journal_recover(struct super *sb) __must_check;
+void ext2_journal_forget(struct ext2_sb *s);
+bool ext2_is_replayed(const struct ext2_sb *s, u32 block); /* then its content is in the buffer cache only */
+
+/* --- extents.c --- */
+/* As ext2_map() without create. tree held for reading. KERR(EUCLEAN), KERR(EBADMSG), KERR(EIO), KERR(EFBIG), KERR(ENOMEM). */
+kerr_t ext2_extent_lookup(struct inode *inode, u64 lblk, u32 max, u32 *phys, u32 *len) __must_check;
+static inline bool ext2_has_extents(const struct inode *inode)
+{
+	return EXT2_I(inode)->flags & EXT2_EXTENTS_FL;
+}
+
+/* --- inline.c --- */
+void ext2_inline_read_page(struct inode *inode, struct page *p); /* fills and ends the locked page */
+static inline bool ext2_has_inline_data(const struct inode *inode)
+{
+	return EXT2_I(inode)->flags & EXT2_INLINE_DATA_FL;
+}
+
 /* --- balloc.c --- */
 /* Up to *count contiguous blocks near goal; *count becomes what was got. inode's tree lock held for writing (or the inode is private). KERR(ENOSPC), KERR(EIO). */
 kerr_t ext2_blocks_alloc(struct inode *inode, u32 goal, u32 *count, u32 *out) __must_check;
@@ -145,6 +210,7 @@ void ext2_inode_free(struct inode *inode);
 
 /* --- inode.c --- */
 kerr_t ext2_iget(struct super *sb, u32 ino, struct inode **out) __must_check; /* KERR(ESTALE): not in use */
+kerr_t ext2_iget_special(struct super *sb, u32 ino, struct inode **out) __must_check; /* those without a name too: the journal, values of attributes */
 kerr_t ext2_write_inode(struct inode *inode, bool wait) __must_check;
 void ext2_evict_inode(struct inode *inode);
 kerr_t ext2_setattr(struct inode *inode, const struct attr *a) __must_check;
@@ -210,6 +276,8 @@ ssize_t ext2_getxattr(struct inode *inode, const char *name, void *buf, size_t s
 ssize_t ext2_listxattr(struct inode *inode, char *buf, size_t size);
 kerr_t ext2_setxattr(struct inode *inode, const char *name, const void *val, size_t size, int flags);
 void ext2_xattr_delete(struct inode *inode); /* with the inode */
+/* The value of "system.data", at most room bytes of it; *len 0: there is none. */
+kerr_t ext2_xattr_inline(struct inode *inode, u8 *dst, u32 room, u32 *len) __must_check;
 
 /* --- ioctl.c --- */
 long ext2_ioctl(struct file *f, unsigned cmd, unsigned long arg);

@@ -207,6 +207,39 @@ static kerr_t submit_pieces(struct inode *inode, struct page *p, const u32 *phys
 }
 
 /* ---------------------------------------------------------------- reading */
+static bool any_replayed(const struct ext2_sb *s, const u32 *phys, u32 n)
+{
+	for (u32 i = 0; i < n; i++) {
+		if (phys[i] && ext2_is_replayed(s, phys[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Some of its blocks are not on the disk, but were in the journal: through the buffer cache. */
+static void read_replayed(struct inode *inode, struct page *p, const u32 *phys, u32 n)
+{
+	const struct ext2_sb *s = EXT2_SB(inode->sb);
+	kerr_t err = KERR(0);
+
+	page_zero(p, 0, PAGE_SIZE);
+	for (u32 i = 0; i < n && !err; i++) {
+		struct buf *b;
+		u8 *va;
+
+		if (!phys[i])
+			continue;
+		err = buf_read(s->bdev, phys[i], &b);
+		if (err)
+			break;
+		va = page_map(p);
+		memcpy(va + (i << s->block_bits), b->data, s->block_size);
+		page_unmap(va);
+		buf_put(b);
+	}
+	page_end_read(p, kerr_code(err));
+}
+
 static void read_one(struct cluster *c, struct extent *x, struct page *p, loff_t size, u32 max)
 {
 	const struct ext2_sb *s = EXT2_SB(c->inode->sb);
@@ -216,6 +249,10 @@ static void read_one(struct cluster *c, struct extent *x, struct page *p, loff_t
 	p->priv = 0; /* a directory's page: not checked yet */
 	if (err) {
 		page_end_read(p, kerr_code(err));
+		return;
+	}
+	if (unlikely(s->nreplayed) && any_replayed(s, phys, n)) {
+		read_replayed(c->inode, p, phys, n);
 		return;
 	}
 	if (likely(is_one_run(phys, n))) {
@@ -250,8 +287,12 @@ static kerr_t ext2_read_pages(struct mapping *m, struct page **pages, unsigned n
 	struct extent x = { 0, 0, 0 };
 	loff_t size = inode_size(inode);
 
-	for (unsigned i = 0; i < n; i++)
-		read_one(&c, &x, pages[i], size, (n - i) * bpp);
+	for (unsigned i = 0; i < n; i++) {
+		if (unlikely(ext2_has_inline_data(inode)))
+			ext2_inline_read_page(inode, pages[i]);
+		else
+			read_one(&c, &x, pages[i], size, (n - i) * bpp);
+	}
 	cluster_flush(&c);
 	return KERR(0);
 }
@@ -588,7 +629,7 @@ static loff_t seek_map(struct inode *inode, loff_t off, bool data)
 
 static loff_t ext2_llseek(struct file *f, loff_t off, int whence)
 {
-	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+	if ((whence != SEEK_DATA && whence != SEEK_HOLE) || ext2_has_inline_data(f->inode))
 		return generic_llseek(f, off, whence);
 	off = seek_map(f->inode, off, whence == SEEK_DATA);
 	if (off >= 0)

@@ -141,6 +141,14 @@ void ext2_set_ops(struct inode *inode)
 	}
 }
 
+/* Flags that change what the block pointers mean count only if the file system has the feature. */
+static u32 foreign_flags(const struct ext2_sb *s)
+{
+	u32 has = s->es->rev_level ? s->es->feature_incompat : 0;
+
+	return (has & EXT2_INCOMPAT_EXTENTS ? 0 : EXT2_EXTENTS_FL) | (has & EXT2_INCOMPAT_INLINE_DATA ? 0 : EXT2_INLINE_DATA_FL);
+}
+
 /* What Linux would call corrupt: NULL if all is well. */
 static const char *bad_inode(const struct ext2_sb *s, const struct ext2_dinode *raw, const struct inode *inode, u16 extra)
 {
@@ -154,9 +162,24 @@ static const char *bad_inode(const struct ext2_sb *s, const struct ext2_dinode *
 		return "bad size";
 	if (raw->file_acl && !ext2_data_block_ok(s, raw->file_acl, 1))
 		return "bad extended attribute block";
-	if (type == S_IFDIR && ((u32)inode->size & (s->block_size - 1)))
+	if (raw->flags & foreign_flags(s))
+		return "flags of a feature that the file system has not";
+	if ((s->es->feature_incompat & EXT2_INCOMPAT_64BIT) && raw->acl_high)
+		return "extended attribute block out of range";
+	if (type == S_IFDIR && ((u32)inode->size & (s->block_size - 1)) && !(raw->flags & EXT2_INLINE_DATA_FL))
 		return "directory size is not a whole number of blocks";
 	return NULL;
+}
+
+/* i_blocks, 512-byte units. */
+static u64 disk_blocks(const struct ext2_sb *s, const struct ext2_dinode *raw)
+{
+	u64 n = raw->blocks;
+
+	if (!(s->es->feature_ro_compat & EXT2_RO_HUGE_FILE))
+		return n;
+	n |= (u64)raw->blocks_high << 32;
+	return raw->flags & EXT2_HUGE_FILE_FL ? n << (s->block_bits - 9) : n;
 }
 
 static kerr_t fill_inode(struct inode *inode)
@@ -176,14 +199,21 @@ static kerr_t fill_inode(struct inode *inode)
 		buf_put(b);
 		return KERR(ESTALE);
 	}
+	if (!ext2_inode_csum_ok(s, (u32)inode->ino, raw)) {
+		u64 block = b->block;
+
+		buf_put(b);
+		EXT2_ERROR(sb, "inode %llu, block %llu: invalid checksum", (unsigned long long)inode->ino, (unsigned long long)block);
+		return KERR(EBADMSG);
+	}
 	inode->mode = raw->mode;
 	inode->uid = raw->uid | (u32)raw->uid_high << 16;
 	inode->gid = raw->gid | (u32)raw->gid_high << 16;
 	inode->nlink = raw->links;
 	inode->size = raw->size;
-	if (S_ISREG(inode->mode))
+	if (S_ISREG(inode->mode) || (S_ISDIR(inode->mode) && (s->es->feature_incompat & EXT2_INCOMPAT_LARGE_DIR)))
 		inode->size |= (loff_t)((u64)raw->size_high << 32);
-	inode->blocks = raw->blocks;
+	inode->blocks = disk_blocks(s, raw);
 	inode->generation = raw->generation;
 	extra = s->inode_size > EXT2_OLD_INODE ? raw->extra_isize : 0;
 	wrong = bad_inode(s, raw, inode, extra);
@@ -199,7 +229,8 @@ static kerr_t fill_inode(struct inode *inode)
 	ei->group = ((u32)inode->ino - 1) / s->inodes_per_group;
 	memcpy(ei->block, raw->block, sizeof(ei->block));
 	/* It has no block but that of its attributes. */
-	ei->fast_link = S_ISLNK(inode->mode) && inode->blocks == (ei->file_acl ? s->block_size >> 9 : 0);
+	ei->fast_link = S_ISLNK(inode->mode) && !ext2_has_inline_data(inode) &&
+			inode->blocks == (ei->file_acl ? (s->block_size << s->cluster_bits) >> 9 : 0);
 	times_read(inode, s, raw, extra);
 	buf_put(b);
 	if (S_ISCHR(inode->mode) || S_ISBLK(inode->mode))
@@ -216,11 +247,17 @@ static kerr_t fill_inode(struct inode *inode)
 
 kerr_t ext2_iget(struct super *sb, u32 ino, struct inode **out)
 {
-	struct ext2_sb *s = EXT2_SB(sb);
+	if (ino != EXT2_ROOT_INO && ino < EXT2_SB(sb)->first_ino)
+		return KERR(ESTALE);
+	return ext2_iget_special(sb, ino, out);
+}
+
+kerr_t ext2_iget_special(struct super *sb, u32 ino, struct inode **out)
+{
 	struct inode *inode;
 	kerr_t err;
 
-	if ((ino != EXT2_ROOT_INO && ino < s->first_ino) || ino > s->inodes_count)
+	if (!ino || ino > EXT2_SB(sb)->inodes_count)
 		return KERR(ESTALE);
 	err = inode_get_locked(sb, ino, &inode);
 	if (err)
@@ -387,6 +424,8 @@ kerr_t ext2_getattr(struct inode *inode, struct kstat *out)
 	out->blksize = s->block_size;
 	spin_lock(&inode->lock);
 	out->blocks = inode->blocks;
+	if (unlikely(ext2_has_inline_data(inode)) && S_ISREG(inode->mode))
+		out->blocks += ((u64)out->size + 511) >> 9; /* or some would think it holds nothing */
 	out->atime = inode->atime;
 	out->mtime = inode->mtime;
 	out->ctime = inode->ctime;

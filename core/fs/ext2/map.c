@@ -298,12 +298,34 @@ static kerr_t map_create(struct inode *inode, u64 lblk, const struct path_to *p,
 	return err;
 }
 
+/* Inline data is in no block. */
+static kerr_t map_ext4(struct inode *inode, u64 lblk, u32 max, u32 *phys, u32 *len)
+{
+	struct ext2_inode *ei = EXT2_I(inode);
+	kerr_t err = KERR(0);
+
+	if (ext2_has_inline_data(inode)) {
+		*phys = 0;
+		*len = max;
+		return KERR(0);
+	}
+	rwsem_read_lock(&ei->tree);
+	err = ext2_extent_lookup(inode, lblk, max, phys, len);
+	rwsem_read_unlock(&ei->tree);
+	return err;
+}
+
 kerr_t ext2_map(struct inode *inode, u64 lblk, u32 max, bool create, u32 *phys, u32 *len, bool *fresh)
 {
 	struct ext2_inode *ei = EXT2_I(inode);
 	struct path_to p;
-	kerr_t err = path_of(EXT2_SB(inode->sb), lblk, &p);
+	kerr_t err;
 
+	if (unlikely(ei->flags & (EXT2_EXTENTS_FL | EXT2_INLINE_DATA_FL))) {
+		*fresh = false;
+		return create ? KERR(EROFS) : map_ext4(inode, lblk, max, phys, len);
+	}
+	err = path_of(EXT2_SB(inode->sb), lblk, &p);
 	if (err)
 		return err;
 	*fresh = false;
@@ -426,6 +448,9 @@ void ext2_truncate_blocks(struct inode *inode, u64 size)
 	struct free_run r = { .inode = inode };
 	u64 keep = (size + s->block_size - 1) >> s->block_bits;
 
+	/* Never on an image that is written: the pointers are something else. */
+	if (unlikely(ei->flags & (EXT2_EXTENTS_FL | EXT2_INLINE_DATA_FL)))
+		return;
 	ext2_window_drop(inode);
 	rwsem_write_lock(&ei->tree);
 	ei->last_pblk = 0;

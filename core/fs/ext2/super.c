@@ -47,59 +47,10 @@ void ext2_error(struct super *sb, const char *func, const char *fmt, ...)
 	store_relaxed(&sb->flags, sb->flags | MS_RDONLY);
 }
 
-/* ---------------------------------------------------------------- features */
-struct feature {
-	u32 bit;
-	const char *name;
-};
-static const struct feature incompat_names[] = {
-	{ 0x1, "compression" }, { 0x4, "needs_recovery" }, { 0x8, "journal_dev" }, { 0x40, "extents" }, { 0x80, "64bit" }, { 0x100, "mmp" },
-	{ 0x200, "flex_bg" }, { 0x400, "ea_inode" }, { 0x1000, "dirdata" }, { 0x2000, "metadata_csum_seed" }, { 0x4000, "large_dir" },
-	{ 0x8000, "inline_data" }, { 0x10000, "encrypt" }, { 0x20000, "casefold" },
-};
-static const struct feature ro_names[] = {
-	{ 0x8, "huge_file" }, { 0x10, "uninit_bg" }, { 0x20, "dir_nlink" }, { 0x80, "has_snapshot" }, { 0x100, "quota" }, { 0x200, "bigalloc" },
-	{ 0x400, "metadata_csum" }, { 0x800, "replica" }, { 0x1000, "read-only" }, { 0x2000, "project" }, { 0x8000, "verity" },
-};
-
-static void features_text(u32 bits, const struct feature *names, unsigned n, char *out, size_t size)
-{
-	size_t len = 0;
-
-	out[0] = '\0';
-	for (unsigned i = 0; i < n; i++) {
-		if (bits & names[i].bit)
-			len += (size_t)kscnprintf(out + len, size - len, " %s", names[i].name);
-		bits &= ~names[i].bit;
-	}
-	if (bits)
-		(void)kscnprintf(out + len, size - len, " 0x%x", bits);
-}
-
-static kerr_t check_features(struct ext2_sb *s, bool read_only)
-{
-	u32 incompat = s->es->feature_incompat & ~EXT2_INCOMPAT_SUPP, ro = s->es->feature_ro_compat & ~EXT2_RO_SUPP;
-	char text[160];
-
-	if (s->es->rev_level == 0)
-		return KERR(0);
-	if (incompat) {
-		features_text(incompat, incompat_names, ARRAY_SIZE(incompat_names), text, sizeof(text));
-		klog_err("EXT2-fs (%s): cannot mount: unsupported features:%s", s->sb->id, text);
-		return KERR(EINVAL);
-	}
-	s->no_write_features = ro != 0;
-	if (ro && !read_only) {
-		features_text(ro, ro_names, ARRAY_SIZE(ro_names), text, sizeof(text));
-		klog_err("EXT2-fs (%s): mounted read-only: unsupported features:%s", s->sb->id, text);
-	}
-	return KERR(0);
-}
-
 /* ---------------------------------------------------------------- options */
 struct options {
 	u32 errors, resuid, resgid, sb;
-	bool grpid, minixdf, noreserve;
+	bool grpid, minixdf, noreserve, noload;
 };
 
 static bool option_number(const char *text, u32 *out)
@@ -146,6 +97,8 @@ static bool option_flag(struct options *o, const char *key)
 		o->noreserve = true;
 	else if (!strcmp(key, "reservation"))
 		o->noreserve = false;
+	else if (!strcmp(key, "norecovery") || !strcmp(key, "noload"))
+		o->noload = true;
 	else {
 		for (unsigned i = 0; i < ARRAY_SIZE(accepted); i++) {
 			if (!strcmp(key, accepted[i]))
@@ -217,6 +170,8 @@ static void ext2_show_options(struct super *sb, struct seq_buf *q)
 		seq_puts(q, ",grpid");
 	if (s->noreserve)
 		seq_puts(q, ",noreservation");
+	if (s->noload)
+		seq_puts(q, ",norecovery");
 	if (s->resuid != s->es->def_resuid)
 		seq_printf(q, ",resuid=%u", s->resuid);
 	if (s->resgid != s->es->def_resgid)
@@ -270,26 +225,62 @@ static kerr_t check_inode_geometry(struct ext2_sb *s)
 	return KERR(0);
 }
 
+static bool has_flex_bg(const struct ext2_sb *s)
+{
+	return s->es->feature_incompat & EXT2_INCOMPAT_FLEX_BG;
+}
+
+/* With bigalloc a bit of the block bitmap stands for a cluster of blocks. */
+static kerr_t check_clusters(struct ext2_sb *s)
+{
+	const struct ext2_super *es = s->es;
+	u32 clusters = es->frags_per_group;
+
+	if (!(es->feature_ro_compat & EXT2_RO_BIGALLOC)) {
+		if (es->log_frag_size != es->log_block_size)
+			return bad_super(s, "fragment size", es->log_frag_size);
+		clusters = s->blocks_per_group;
+	} else if (es->log_frag_size < es->log_block_size || es->log_frag_size > 20) {
+		return bad_super(s, "cluster size", es->log_frag_size);
+	} else {
+		s->cluster_bits = es->log_frag_size - es->log_block_size;
+	}
+	if (clusters < 64 || clusters > s->block_size * 8 || (clusters & 7) || (u64)clusters << s->cluster_bits != s->blocks_per_group)
+		return bad_super(s, "blocks per group", s->blocks_per_group);
+	return KERR(0);
+}
+
 static kerr_t check_group_geometry(struct ext2_sb *s)
 {
 	const struct ext2_super *es = s->es;
 	u64 device_blocks = block_bytes(s->bdev) >> s->block_bits;
+	kerr_t err;
 
 	s->blocks_count = es->blocks_count;
 	s->first_data_block = es->first_data_block;
 	s->blocks_per_group = es->blocks_per_group;
-	if (s->first_data_block != (s->block_size == 1024 ? 1u : 0u))
+	err = check_clusters(s);
+	if (err)
+		return err;
+	if (s->first_data_block != (s->block_size == 1024 ? 1u : 0u) && (s->first_data_block || !s->cluster_bits))
 		return bad_super(s, "first data block", s->first_data_block);
 	if (s->blocks_count <= s->first_data_block || s->blocks_count > device_blocks)
 		return bad_super(s, "size in blocks, beyond the device", s->blocks_count);
-	if (s->blocks_per_group < 64 || s->blocks_per_group > s->block_size * 8 || (s->blocks_per_group & 7))
-		return bad_super(s, "blocks per group", s->blocks_per_group);
-	if (s->itb_per_group + 3 >= s->blocks_per_group)
+	if (es->blocks_count_hi && (es->feature_incompat & EXT2_INCOMPAT_64BIT)) {
+		klog_err("EXT2-fs (%s): more than 2^32 blocks", s->sb->id);
+		return KERR(EFBIG);
+	}
+	if (s->itb_per_group + 3 >= s->blocks_per_group && !has_flex_bg(s))
 		return bad_super(s, "inode table larger than its group", s->itb_per_group);
 	s->groups = (s->blocks_count - s->first_data_block - 1) / s->blocks_per_group + 1;
 	if ((u64)s->groups * s->inodes_per_group != s->inodes_count)
 		return bad_super(s, "number of inodes", s->inodes_count);
 	s->desc_shift = ilog2(EXT2_GROUP_SIZE);
+	if (es->feature_incompat & EXT2_INCOMPAT_64BIT) {
+		if (es->desc_size < sizeof(struct ext2_group) || es->desc_size > 1024 || (es->desc_size & (es->desc_size - 1)))
+			return bad_super(s, "size of group descriptors", es->desc_size);
+		s->desc_shift = ilog2(es->desc_size);
+	}
 	s->desc_bits = s->block_bits - s->desc_shift;
 	s->gdt_blocks = (s->groups + (1u << s->desc_bits) - 1) >> s->desc_bits;
 	if (!(es->feature_incompat & EXT2_INCOMPAT_META_BG) && s->gdt_blocks + 1 >= s->blocks_per_group)
@@ -297,12 +288,17 @@ static kerr_t check_group_geometry(struct ext2_sb *s)
 	return KERR(0);
 }
 
-/* The group's tables must lie in the group, behind each other or not, but not on each other or on the superblock. */
+/*
+ * The group's tables must lie in the group (with flex_bg on the device), behind each other or not, but not on each other or on the superblock.
+ */
 static bool group_sane(const struct ext2_sb *s, u32 group)
 {
 	const struct ext2_group *gd = ext2_group_desc(s, group, NULL);
-	u32 first = ext2_group_first(s, group), end = first + ext2_group_blocks(s, group), table_end = gd->inode_table + s->itb_per_group;
+	u32 first = has_flex_bg(s) ? s->first_data_block : ext2_group_first(s, group);
+	u32 end = has_flex_bg(s) ? s->blocks_count : first + ext2_group_blocks(s, group), table_end = gd->inode_table + s->itb_per_group;
 
+	if (s->desc_shift > ilog2(EXT2_GROUP_SIZE) && (gd->block_bitmap_hi || gd->inode_bitmap_hi || gd->inode_table_hi))
+		return false;
 	if (gd->block_bitmap <= s->first_data_block || gd->block_bitmap < first || gd->block_bitmap >= end ||
 	    gd->inode_bitmap <= s->first_data_block || gd->inode_bitmap < first || gd->inode_bitmap >= end)
 		return false;
@@ -319,7 +315,7 @@ static u32 gdt_block(const struct ext2_sb *s, u32 super_block, u32 i)
 
 	if (!(s->es->feature_incompat & EXT2_INCOMPAT_META_BG) || i < s->es->first_meta_bg)
 		return super_block + 1 + i;
-	return ext2_group_first(s, group) + (ext2_group_has_super(s, group) ? 1 : 0);
+	return ext2_group_first(s, group) + ext2_boot_blocks(s, group) + (ext2_group_has_super(s, group) ? 1 : 0);
 }
 
 static kerr_t read_groups(struct ext2_sb *s, u32 super_block)
@@ -345,15 +341,23 @@ static kerr_t read_groups(struct ext2_sb *s, u32 super_block)
 				 gd->inode_table);
 			return KERR(EUCLEAN);
 		}
+		if (!ext2_group_csum_ok(s, g)) /* said and gone on from, as by Linux: such an image is only read */
+			klog_err("EXT2-fs (%s): group %u: invalid checksum of its descriptor", s->sb->id, g);
 		s->free_blocks += gd->free_blocks;
 		s->free_inodes += gd->free_inodes;
 		s->dirs += gd->used_dirs;
+		if (s->desc_shift > ilog2(EXT2_GROUP_SIZE)) {
+			s->free_blocks += (u32)gd->free_blocks_hi << 16;
+			s->free_inodes += (u32)gd->free_inodes_hi << 16;
+		}
 		s->overhead += 2 + s->itb_per_group;
 		if (ext2_group_has_super(s, g))
 			s->overhead += 1 + s->gdt_blocks + s->es->reserved_gdt_blocks;
 	}
 	s->overhead += s->first_data_block;
-	return KERR(0);
+	if (s->es->rev_level && s->es->overhead_clusters && s->no_write_features)
+		s->overhead = s->es->overhead_clusters << s->cluster_bits;
+	return has_flex_bg(s) ? ext2_zones_build(s) : KERR(0);
 }
 
 /* Finds the superblock at 1 KiB unit `at`, sets the device's block size to the file system's. */
@@ -377,9 +381,8 @@ static kerr_t read_super(struct ext2_sb *s, u32 at, bool silent, u32 *super_bloc
 				klog_err("EXT2-fs (%s): can't find an ext2 file system", s->sb->id);
 			return KERR(EINVAL);
 		}
-		if (s->es->log_block_size > 2 || s->es->log_frag_size != s->es->log_block_size) {
-			klog_err("EXT2-fs (%s): block size 1024 << %u (fragment << %u) is not supported", s->sb->id, s->es->log_block_size,
-				 s->es->log_frag_size);
+		if (s->es->log_block_size > 2) {
+			klog_err("EXT2-fs (%s): block size 1024 << %u is not supported", s->sb->id, s->es->log_block_size);
 			return KERR(EINVAL);
 		}
 		s->block_size = 1024u << s->es->log_block_size;
@@ -488,6 +491,7 @@ static kerr_t ext2_statfs(struct super *sb, struct kstatfs *out)
 	const struct ext2_sb *s = EXT2_SB(sb);
 	const struct ext2_super *es = s->es;
 	u32 overhead = s->minixdf || s->overhead > s->blocks_count ? 0 : s->overhead;
+	u64 free = (u64)s->free_blocks << s->cluster_bits;
 	u64 id[2];
 
 	memcpy(id, es->uuid, sizeof(id));
@@ -496,8 +500,8 @@ static kerr_t ext2_statfs(struct super *sb, struct kstatfs *out)
 		.bsize = s->block_size,
 		.frsize = s->block_size,
 		.blocks = s->blocks_count - overhead,
-		.bfree = s->free_blocks,
-		.bavail = s->free_blocks > es->r_blocks_count ? s->free_blocks - es->r_blocks_count : 0,
+		.bfree = free,
+		.bavail = free > es->r_blocks_count ? free - es->r_blocks_count : 0,
 		.files = s->inodes_count,
 		.ffree = s->free_inodes,
 		.fsid = id[0] ^ id[1],
@@ -522,8 +526,7 @@ static kerr_t ext2_remount(struct super *sb, unsigned *ms_flags, const char *dat
 		return err;
 	if (was_ro && !want_ro) {
 		if (s->no_write_features) {
-			klog_err("EXT2-fs (%s): cannot remount for writing: unsupported features (0x%x)", sb->id,
-				 s->es->feature_ro_compat & ~EXT2_RO_SUPP);
+			ext2_log_read_only(s, "cannot remount for writing");
 			return KERR(EROFS);
 		}
 		if (block_read_only(s->bdev))
@@ -538,14 +541,26 @@ static kerr_t ext2_remount(struct super *sb, unsigned *ms_flags, const char *dat
 }
 
 /* ---------------------------------------------------------------- mount, unmount */
-static void state_free(struct ext2_sb *s)
+/* What read_groups() made. */
+static void groups_free(struct ext2_sb *s)
 {
 	for (u32 i = 0; s->gdt && i < s->gdt_blocks; i++)
 		buf_put(s->gdt[i]);
-	buf_put(s->sbuf);
 	kfree(s->gdt);
 	kfree(s->group_flags);
 	kfree(s->debts);
+	kfree(s->zones);
+	s->gdt = NULL;
+	s->group_flags = s->debts = NULL;
+	s->zones = NULL;
+	s->nzones = s->free_blocks = s->free_inodes = s->dirs = s->overhead = 0;
+}
+
+static void state_free(struct ext2_sb *s)
+{
+	groups_free(s);
+	buf_put(s->sbuf);
+	ext2_journal_forget(s);
 	kfree(s);
 }
 
@@ -609,6 +624,8 @@ static void set_limits(struct super *sb, struct ext2_sb *s)
 	sb->blocksize = s->block_size;
 	sb->magic = EXT2_MAGIC;
 	sb->max_bytes = (loff_t)(es->rev_level ? ext2_max_size(s) : (u64)S32_MAX); /* revision 0 has nowhere to say "large files" */
+	if (es->rev_level && (es->feature_incompat & EXT2_INCOMPAT_EXTENTS))
+		sb->max_bytes = (loff_t)((u64)U32_MAX << s->block_bits); /* and the page cache's index has 32 bits on a small machine */
 	sb->time_min = -(s64)S32_MAX - 1;
 	if (s->want_extra >= 24) { /* up to crtime_extra */
 		sb->time_gran = 1;
@@ -640,7 +657,7 @@ static kerr_t make_root(struct super *sb)
 		klog_err("EXT2-fs (%s): cannot read the root directory: error %d", sb->id, kerr_code(err));
 		return kerr_code(err) == -ESTALE ? KERR(EUCLEAN) : err;
 	}
-	if (!S_ISDIR(inode->mode) || !inode->blocks || !inode->size) {
+	if (!S_ISDIR(inode->mode) || (!inode->blocks && !ext2_has_inline_data(inode)) || !inode->size) {
 		klog_err("EXT2-fs (%s): the root is no directory; run e2fsck", sb->id);
 		inode_put(inode);
 		err = KERR(EUCLEAN);
@@ -652,6 +669,41 @@ static kerr_t make_root(struct super *sb)
 	return err;
 }
 
+/* Everything that the superblock and the group descriptors say. */
+static kerr_t load_geometry(struct ext2_sb *s, u32 super_block)
+{
+	kerr_t err = ext2_csum_setup(s);
+
+	if (!err)
+		err = check_inode_geometry(s);
+	if (!err)
+		err = check_group_geometry(s);
+	if (!err)
+		err = read_groups(s, super_block);
+	return err;
+}
+
+/* A journal that was not emptied: replays it, and looks at all again. */
+static kerr_t recover(struct ext2_sb *s, u32 super_block)
+{
+	const struct ext2_super *es = s->es;
+	kerr_t err;
+
+	if (!es->rev_level || !(es->feature_compat & EXT2_COMPAT_HAS_JOURNAL) || (es->journal_inum && !(es->feature_incompat & EXT2_INCOMPAT_RECOVER)))
+		return KERR(0);
+	if (s->noload) {
+		klog_warn("EXT2-fs (%s): the journal is not replayed: files may be as they never were", s->sb->id);
+		return KERR(0);
+	}
+	err = ext2_journal_recover(s->sb);
+	if (err || !s->nreplayed)
+		return err;
+	if (es->magic != EXT2_MAGIC || es->log_block_size != s->block_bits - 10)
+		return bad_super(s, "another file system in the journal", es->log_block_size);
+	groups_free(s);
+	return load_geometry(s, super_block);
+}
+
 static kerr_t load(struct super *sb, struct ext2_sb *s, struct options *o, bool silent)
 {
 	u32 super_block;
@@ -661,14 +713,10 @@ static kerr_t load(struct super *sb, struct ext2_sb *s, struct options *o, bool 
 		return err;
 	options_from_disk(s->es, o);
 	options_use(s, o);
-	err = check_features(s, sb->flags & MS_RDONLY);
+	err = ext2_check_features(s, sb->flags & MS_RDONLY, silent);
 	if (!err)
-		err = check_inode_geometry(s);
-	if (!err)
-		err = check_group_geometry(s);
-	if (!err)
-		err = read_groups(s, super_block);
-	return err;
+		err = load_geometry(s, super_block);
+	return err ? err : recover(s, super_block);
 }
 
 static kerr_t ext2_fill_super(struct super *sb, const char *data, bool silent)
@@ -688,6 +736,7 @@ static kerr_t ext2_fill_super(struct super *sb, const char *data, bool silent)
 	err = options_parse(sb, data, &o);
 	if (!err) {
 		s->sb_option = o.sb;
+		s->noload = o.noload;
 		err = load(sb, s, &o, silent);
 	}
 	if (err)
@@ -726,10 +775,25 @@ static const struct fs_type ext2_type = {
 	.flags = FS_REQUIRES_DEV,
 	.fill_super = ext2_fill_super,
 };
+static const struct fs_type ext3_type = {
+	.name = "ext3",
+	.flags = FS_REQUIRES_DEV,
+	.fill_super = ext2_fill_super,
+};
+static const struct fs_type ext4_type = {
+	.name = "ext4",
+	.flags = FS_REQUIRES_DEV,
+	.fill_super = ext2_fill_super,
+};
 
 kerr_t ext2_init(void)
 {
 	kerr_t err = kmem_cache_create(&kernel()->fs.ext2.inodes, "ext2_inode", sizeof(struct ext2_inode), sizeof(u64));
 
-	return err ? err : fs_register(&ext2_type);
+	/* The order in which Linux lists and tries them. */
+	if (!err)
+		err = fs_register(&ext3_type);
+	if (!err)
+		err = fs_register(&ext2_type);
+	return err ? err : fs_register(&ext4_type);
 }

@@ -5,6 +5,8 @@
  * Both are a region of entries that grow up and values that grow down. A change builds the new region in memory from the old one, then puts it in place,
  * so a full region is noticed before anything changed. A shared block is never changed, but replaced.
  *
+ * With ea_inode a large value may be the content of an inode of its own, without a name: read, never made.
+ *
  * POSIX ACLs can be read, in the form of getxattr(2), and removed; setting one is refused, since nothing here would enforce it.
  *
  * Locking: ext2_inode.tree, for reading or writing; bufs by their lock.
@@ -24,12 +26,12 @@ struct xattr_header {
 struct xattr_entry {
 	u8 name_len, name_index;
 	u16 value_offs;
-	u32 value_block, value_size, hash;
+	u32 value_ino, value_size, hash; /* value_ino not 0: the value is in that inode */
 	char name[];
 };
 _Static_assert(sizeof(struct xattr_header) == 32 && sizeof(struct xattr_entry) == 16, "extended attributes");
 
-enum { IDX_USER = 1, IDX_ACL_ACCESS = 2, IDX_ACL_DEFAULT = 3, IDX_TRUSTED = 4, IDX_SECURITY = 6 };
+enum { IDX_USER = 1, IDX_ACL_ACCESS = 2, IDX_ACL_DEFAULT = 3, IDX_TRUSTED = 4, IDX_SECURITY = 6, IDX_SYSTEM = 7 };
 static const struct {
 	const char *prefix;
 	u8 index;
@@ -51,6 +53,7 @@ struct key {
 struct region {
 	u8 *base;
 	u32 size, first;
+	bool ea_inode; /* values may be in inodes */
 };
 
 static kerr_t key_parse(const char *name, struct key *k)
@@ -94,8 +97,8 @@ static struct xattr_entry *entry_get(const struct region *r, u32 off, bool *bad)
 	memcpy(&end_mark, e, sizeof(end_mark));
 	if (!end_mark)
 		return NULL;
-	*bad = off + sizeof(*e) > r->size || off + entry_len(e->name_len) > r->size || e->value_block ||
-	       (e->value_size && (e->value_offs < r->first || e->value_offs > r->size || e->value_size > r->size - e->value_offs));
+	*bad = off + sizeof(*e) > r->size || off + entry_len(e->name_len) > r->size || (e->value_ino && !r->ea_inode) ||
+	       (e->value_size && !e->value_ino && (e->value_offs < r->first || e->value_offs > r->size || e->value_size > r->size - e->value_offs));
 	return *bad ? NULL : e;
 }
 
@@ -121,6 +124,11 @@ static kerr_t region_find(struct inode *inode, const struct region *r, const str
 }
 
 /* ---------------------------------------------------------------- where the regions are */
+static bool has_ea_inode(const struct ext2_sb *s)
+{
+	return s->es->feature_incompat & EXT2_INCOMPAT_EA_INODE;
+}
+
 /* Behind the inode. KERR(ENODATA): there is no room or nothing in it. space_only: room is enough. buf stays referenced on success. */
 static kerr_t body_region(struct inode *inode, bool space_only, struct region *r, struct buf **buf)
 {
@@ -141,7 +149,7 @@ static kerr_t body_region(struct inode *inode, bool space_only, struct region *r
 		return KERR(ENODATA);
 	}
 	*buf = b;
-	*r = (struct region){ .base = (u8 *)raw + start + 4, .size = s->inode_size - start - 4, .first = 0 };
+	*r = (struct region){ .base = (u8 *)raw + start + 4, .size = s->inode_size - start - 4, .first = 0, .ea_inode = has_ea_inode(s) };
 	return KERR(0);
 }
 
@@ -164,14 +172,27 @@ static kerr_t block_region(struct inode *inode, struct region *r, struct buf **b
 		buf_put(b);
 		return corrupt(inode);
 	}
+	if (s->metadata_csum && !buf_test(b, BUF_CHECKED)) {
+		if (!ext2_xattr_block_csum_ok(s, block, h, offsetof(struct xattr_header, checksum))) {
+			buf_put(b);
+			EXT2_ERROR(inode->sb, "inode %llu: invalid checksum of extended attributes, block %u", (unsigned long long)inode->ino, block);
+			return KERR(EBADMSG);
+		}
+		buf_set_checked(b);
+	}
 	*buf = b;
-	*r = (struct region){ .base = b->data, .size = s->block_size, .first = sizeof(*h) };
+	*r = (struct region){ .base = b->data, .size = s->block_size, .first = sizeof(*h), .ea_inode = has_ea_inode(s) };
 	return KERR(0);
 }
 
 /* ---------------------------------------------------------------- reading */
 #define ACL_USER 2
 #define ACL_GROUP 8
+#define FAR_MAX 65536u /* as long as a value of getxattr(2) can be */
+
+struct far_value {
+	u32 ino, size; /* ino 0: none */
+};
 
 /* The disk's ACL (short entries where there is no id) as getxattr(2) gives it. */
 static ssize_t acl_export(const u8 *v, u32 n, u8 *out, size_t size)
@@ -209,30 +230,84 @@ static ssize_t acl_export(const u8 *v, u32 n, u8 *out, size_t size)
 	return !size || size >= len ? (ssize_t)len : -ERANGE;
 }
 
-static ssize_t value_out(const struct region *r, const struct xattr_entry *e, void *buf, size_t size)
+static ssize_t value_out(const struct key *k, const u8 *value, u32 len, void *buf, size_t size)
 {
-	if (e->name_index == IDX_ACL_ACCESS || e->name_index == IDX_ACL_DEFAULT)
-		return acl_export(r->base + e->value_offs, e->value_size, buf, size);
-	if (size && e->value_size > size)
+	if (k->index == IDX_ACL_ACCESS || k->index == IDX_ACL_DEFAULT)
+		return acl_export(value, len, buf, size);
+	if (size && len > size)
 		return -ERANGE;
 	if (size)
-		memcpy(buf, r->base + e->value_offs, e->value_size);
-	return (ssize_t)e->value_size;
+		memcpy(buf, value, len);
+	return (ssize_t)len;
 }
 
-static ssize_t region_read(struct inode *inode, const struct region *r, struct buf *b, const struct key *k, void *buf, size_t size)
+/* far: set if the value is in an inode, which is not to be read under the tree's lock. */
+static ssize_t region_read(struct inode *inode, const struct region *r, struct buf *b, const struct key *k, void *buf, size_t size, struct far_value *far)
 {
 	struct xattr_entry *e;
 	kerr_t err = region_find(inode, r, k, &e);
-	ssize_t n = err ? kerr_code(err) : value_out(r, e, buf, size);
+	ssize_t n = kerr_code(err);
 
+	if (!err && e->value_ino)
+		*far = (struct far_value){ e->value_ino, e->value_size };
+	else if (!err)
+		n = value_out(k, r->base + e->value_offs, e->value_size, buf, size);
 	buf_put(b);
+	return n;
+}
+
+/* The contents of the inode, len bytes. */
+static kerr_t far_copy(struct inode *value, u8 *dst, u32 len)
+{
+	for (u32 at = 0; at < len; at += (u32)PAGE_SIZE) {
+		struct page *p;
+		u8 *va;
+		kerr_t err = mapping_read_page(value->mapping, at >> PAGE_SHIFT, NULL, &p);
+
+		if (err)
+			return err;
+		va = page_map(p);
+		memcpy(dst + at, va, MIN(len - at, (u32)PAGE_SIZE));
+		page_unmap(va);
+		page_put(p);
+	}
+	return KERR(0);
+}
+
+/* The hash of the value stands where other inodes have their atime. */
+static ssize_t far_read(struct inode *inode, const struct key *k, const struct far_value *far, void *buf, size_t size)
+{
+	const struct ext2_sb *s = EXT2_SB(inode->sb);
+	struct inode *value;
+	u8 *mem = NULL;
+	ssize_t n;
+	kerr_t err;
+
+	if (far->size > FAR_MAX)
+		return kerr_code(corrupt(inode));
+	err = ext2_iget_special(inode->sb, far->ino, &value);
+	if (kerr_code(err) == -ESTALE)
+		return kerr_code(corrupt(inode));
+	if (err)
+		return kerr_code(err);
+	if (!S_ISREG(value->mode) || !(EXT2_I(value)->flags & EXT2_EA_INODE_FL) || inode_size(value) != (loff_t)far->size)
+		err = corrupt(inode);
+	if (!err) {
+		mem = kmalloc(MAX(far->size, 1u), GFP_NOFS);
+		err = mem ? far_copy(value, mem, far->size) : KERR(ENOMEM);
+	}
+	if (!err && crc32c(s->csum_seed, mem, far->size) != (u32)value->atime.sec)
+		err = corrupt(inode);
+	n = err ? kerr_code(err) : value_out(k, mem, far->size, buf, size);
+	kfree(mem);
+	inode_put(value);
 	return n;
 }
 
 ssize_t ext2_getxattr(struct inode *inode, const char *name, void *buf, size_t size)
 {
 	struct ext2_inode *ei = EXT2_I(inode);
+	struct far_value far = { 0 };
 	ssize_t n = -ENODATA;
 	struct region r;
 	struct buf *b;
@@ -246,15 +321,41 @@ ssize_t ext2_getxattr(struct inode *inode, const char *name, void *buf, size_t s
 	rwsem_read_lock(&ei->tree);
 	err = body_region(inode, false, &r, &b);
 	if (!err)
-		n = region_read(inode, &r, b, &k, buf, size);
+		n = region_read(inode, &r, b, &k, buf, size, &far);
 	else if (kerr_code(err) != -ENODATA)
 		n = kerr_code(err);
 	if (n == -ENODATA) {
 		err = block_region(inode, &r, &b);
-		n = err ? kerr_code(err) : region_read(inode, &r, b, &k, buf, size);
+		n = err ? kerr_code(err) : region_read(inode, &r, b, &k, buf, size, &far);
 	}
 	rwsem_read_unlock(&ei->tree);
-	return n;
+	return far.ino ? far_read(inode, &k, &far, buf, size) : n;
+}
+
+kerr_t ext2_xattr_inline(struct inode *inode, u8 *dst, u32 room, u32 *len)
+{
+	static const struct key k = { .index = IDX_SYSTEM, .len = 4, .name = "data" };
+	struct ext2_inode *ei = EXT2_I(inode);
+	struct xattr_entry *e;
+	struct region r;
+	struct buf *b;
+	kerr_t err;
+
+	*len = 0;
+	rwsem_read_lock(&ei->tree);
+	err = body_region(inode, false, &r, &b);
+	if (!err) {
+		err = region_find(inode, &r, &k, &e);
+		if (!err && (e->value_ino || e->value_size > room)) {
+			err = corrupt(inode);
+		} else if (!err) {
+			*len = e->value_size;
+			memcpy(dst, r.base + e->value_offs, *len);
+		}
+		buf_put(b);
+	}
+	rwsem_read_unlock(&ei->tree);
+	return kerr_code(err) == -ENODATA ? KERR(0) : err;
 }
 
 /* Adds the names of one region to buf; *total goes on counting past size. */
