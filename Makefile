@@ -80,6 +80,7 @@ build/bare/syscall_table.o: build/gen/i386/syscall_table.c
 -include hal/null/rules.mk
 -include distro/rules.mk
 -include tests/unit/rules.mk
+-include tests/images/rules.mk
 -include tests/abi/rules.mk
 -include tests/guest/rules.mk
 -include tests/bench/rules.mk
