@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "disk.h"
+#include "backing.h"
 
 #define DEFAULT_MEMORY (64ULL << 20)
 #define MIN_MEMORY (8ULL << 20)
@@ -44,7 +44,8 @@ static int check_options(struct maestro_options *o)
 
 static void free_instance(struct maestro *k)
 {
-	hosted_disks_release(&k->h);
+	hosted_snapshots_release(&k->h);
+	backing_release_all(&k->h);
 	host_fini(&k->h);
 	host_unreserve(k->h.arena, k->h.arena_size);
 	free(k->h.log_arg);
@@ -116,14 +117,44 @@ int maestro_destroy(struct maestro *k)
 	return err;
 }
 
+/* ---------------------------------------------------------------- snapshots */
+static struct hosted_snapshot *inner(struct maestro_snapshot *s)
+{
+	return (struct hosted_snapshot *)s;
+}
+
+int maestro_snapshot(struct maestro *k, struct maestro_snapshot **out)
+{
+	struct hosted_snapshot *s;
+	int err = hosted_snapshot(&k->h, &s);
+
+	if (!err)
+		*out = (struct maestro_snapshot *)s;
+	return err;
+}
+
+int maestro_restore(struct maestro *k, struct maestro_snapshot *s)
+{
+	return hosted_restore(&k->h, inner(s));
+}
+
+int maestro_snapshot_free(struct maestro *k, struct maestro_snapshot *s)
+{
+	return s ? hosted_snapshot_forget(&k->h, inner(s)) : 0;
+}
+
 /* ---------------------------------------------------------------- disks */
 static int disk_enter_add(struct maestro *k, const struct host_disk_ops *ops, void *arg, const struct host_disk_info *info, char *name)
 {
+	struct backing *b;
 	int err = hosted_enter(&k->h);
 
 	if (err)
 		return err;
-	err = hosted_disk_add(ops, arg, info, name);
+	b = backing_new(&k->h, ops, arg, info);
+	err = b ? hosted_disk_add(backing_disk_ops(b), b, info, name) : -ENOMEM;
+	if (err && b)
+		backing_abandon(b);
 	hosted_leave();
 	return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Block devices as files (/dev/sda1): reads and writes go through the buffer cache, so that they agree with the metadata of a file system mounted from
- * the device. ioctls: ioctl_list(2), linux/fs.h. There is no mmap.
+ * the device, and never see what a file's block held before it was last written out (BUF_ALIAS, block.h). ioctls: ioctl_list(2), linux/fs.h. There is no mmap.
  *
  * Locking: block_device.size_sem is held for reading from looking at block_size to having the buf; user memory is touched with no lock but the buf's
  * reference (reads) or through a bounce inside the buf's lock without faults (writes copy from a bounce buffer).
@@ -96,9 +96,9 @@ static kerr_t bdev_buf(struct block_device *b, loff_t pos, size_t len, bool for_
 	block = (u64)pos >> ilog2(b->block_size);
 	*off = (u32)pos & (b->block_size - 1);
 	if (for_write && !*off && len >= b->block_size)
-		err = buf_get(b, block, out);
+		err = buf_get_alias(b, block, out);
 	else
-		err = buf_read(b, block, out);
+		err = buf_read_alias(b, block, out);
 	rwsem_read_unlock(&b->size_sem);
 	return err;
 }
@@ -107,21 +107,17 @@ static void bdev_readahead(struct block_device *b, struct file *f, loff_t pos, s
 {
 	u64 block, last;
 	unsigned shift, n;
-	struct buf *buf;
 
 	rwsem_read_lock(&b->size_sem);
 	shift = ilog2(b->block_size);
 	block = (u64)pos >> shift;
-	buf = buf_find(b, block);
-	if (buf) {
-		buf_put(buf);
-	} else {
+	if (!buf_is_cached(b, block)) {
 		last = ((u64)pos + MAX(count, (size_t)1) - 1) >> shift;
 		n = (unsigned)MIN(last - block + 1, (u64)(READAHEAD_BYTES >> shift));
 		if (f->ra.prev == (pgoff_t)(pos >> PAGE_SHIFT)) /* goes on where the last read ended */
 			n = READAHEAD_BYTES >> shift;
 		if (n > 1)
-			buf_readahead(b, block, n);
+			buf_readahead_alias(b, block, n);
 	}
 	rwsem_read_unlock(&b->size_sem);
 }
@@ -206,8 +202,7 @@ static ssize_t bdev_write(struct file *f, struct iov_iter *it, loff_t *pos)
 			part = MIN((size_t)(buf->size - off), got - put);
 			buf_lock(buf);
 			memcpy((u8 *)buf->data + off, tmp + put, part);
-			buf_set_uptodate(buf);
-			buf_mark_dirty(buf);
+			buf_overwritten(buf);
 			buf_unlock(buf);
 			buf_put(buf);
 			put += part;

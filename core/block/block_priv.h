@@ -11,5 +11,12 @@ static inline struct wait_queue *block_wait_queue(const void *p)
 {
 	return &kernel()->block.wait[(hash_ptr(p) >> 8) % BUF_WAIT_QUEUES];
 }
+/* The buffer cache as the device's node uses it: what these read or make stays BUF_ALIAS until a file system asks for the block. */
+kerr_t buf_read_alias(struct block_device *bdev, u64 block, struct buf **out) __must_check;
+kerr_t buf_get_alias(struct block_device *bdev, u64 block, struct buf **out) __must_check; /* for one who overwrites all of it */
+void buf_readahead_alias(struct block_device *bdev, u64 block, unsigned n);
+bool buf_is_cached(struct block_device *bdev, u64 block); /* and still good */
+void buf_overwritten(struct buf *b); /* locked, from buf_get_alias() or buf_read_alias(): uptodate and dirty now, still an alias if it was */
+
 void disk_queue_init(struct disk *d);
 void disk_queue_drain(struct disk *d); /* waits until nothing is pending or in flight */

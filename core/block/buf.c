@@ -6,6 +6,7 @@
  *
  * States are bits of buf.flags. LOCKED: owned for a change of content or for I/O; a block being written does not change under the device. DIRTY: newer than
  * the disk, and on its device's dirty list. A buf with no references stays cached, on the LRU list, until buf_shrink() takes it (second chance by REFERENCED).
+ * ALIAS: block.h. The flag is set under the buf's lock where a block is read or made by the node's own calls, and goes when a file system asks for it.
  *
  * Locking: block.hash_lock (RANK_BUF_HASH) for the hash, LRU, the device's lists, and for a count of references to rise from 0; never taken from interrupts.
  * BUF_LOCKED is a sleeping lock (RANK_BUF), given back from I/O completion too. Who holds one buf and wants a second takes them in any order as long as
@@ -83,7 +84,7 @@ static struct buf *buf_find_locked(const struct block_device *bdev, u64 block)
 	return NULL;
 }
 
-struct buf *buf_find(struct block_device *bdev, u64 block)
+static struct buf *buf_peek(struct block_device *bdev, u64 block)
 {
 	struct block_state *s = &kernel()->block;
 	struct buf *b;
@@ -91,6 +92,30 @@ struct buf *buf_find(struct block_device *bdev, u64 block)
 	spin_lock(&s->hash_lock);
 	b = buf_find_locked(bdev, block);
 	spin_unlock(&s->hash_lock);
+	return b;
+}
+
+/* Read once through the node, and the disk has been written past us since. */
+static bool buf_is_stale(const struct buf *b)
+{
+	return unlikely(buf_test(b, BUF_ALIAS)) && !buf_test(b, BUF_DIRTY) && load_relaxed(&b->seen) != atomic_read(&b->bdev->disk->past_bufs);
+}
+
+/* A file system asked for it. Waits for a reader of the node's: from here on its content is changed by the owner only. */
+static void buf_claim(struct buf *b)
+{
+	if (likely(!buf_test(b, BUF_ALIAS)))
+		return;
+	buf_lock(b);
+	buf_unlock_clear(b, 1UL << BUF_ALIAS | (buf_is_stale(b) ? 1UL << BUF_UPTODATE : 0));
+}
+
+struct buf *buf_find(struct block_device *bdev, u64 block)
+{
+	struct buf *b = buf_peek(bdev, block);
+
+	if (b)
+		buf_claim(b);
 	return b;
 }
 
@@ -166,10 +191,10 @@ static struct buf *buf_new_sure(struct block_device *bdev, u64 block)
 	return b;
 }
 
-kerr_t buf_get(struct block_device *bdev, u64 block, struct buf **out)
+kerr_t buf_get_alias(struct block_device *bdev, u64 block, struct buf **out)
 {
 	struct block_state *s = &kernel()->block;
-	struct buf *b = buf_find(bdev, block), *fresh;
+	struct buf *b = buf_peek(bdev, block), *fresh;
 
 	if (likely(b)) {
 		*out = b;
@@ -199,6 +224,15 @@ kerr_t buf_get(struct block_device *bdev, u64 block, struct buf **out)
 	return KERR(0);
 }
 
+kerr_t buf_get(struct block_device *bdev, u64 block, struct buf **out)
+{
+	kerr_t err = buf_get_alias(bdev, block, out);
+
+	if (!err)
+		buf_claim(*out);
+	return err;
+}
+
 void buf_put(struct buf *b)
 {
 	if (!b)
@@ -213,6 +247,14 @@ void buf_ref(struct buf *b)
 }
 
 /* ---------------------------------------------------------------- reading */
+/* A read is about to start. What is there now must not pass for it meanwhile. */
+static void begin_fill(struct buf *b)
+{
+	DEBUG_ASSERT(buf_test(b, BUF_LOCKED));
+	(void)atomic_and(&b->flags, (long)~(1UL << BUF_UPTODATE));
+	store_relaxed(&b->seen, atomic_read(&b->bdev->disk->past_bufs));
+}
+
 static struct bio *buf_bio(struct buf *b, enum bio_op op)
 {
 	struct bio *bio = bio_alloc(b->bdev, 1, GFP_NOFS);
@@ -220,6 +262,7 @@ static struct bio *buf_bio(struct buf *b, enum bio_op op)
 	if (!bio)
 		return NULL;
 	bio->op = (u8)op;
+	bio->flags = BIO_BUF;
 	bio->sector = b->block << (ilog2(b->size) - SECTOR_SHIFT);
 	bio->priv = b;
 	(void)bio_add(bio, virt_to_page(b->data), (u32)((uintptr_t)b->data & (PAGE_SIZE - 1)), b->size);
@@ -234,10 +277,11 @@ static kerr_t buf_fill(struct buf *b)
 	if (!bio)
 		return KERR(ENOMEM);
 	bio->flags |= BIO_SYNC;
+	begin_fill(b);
 	err = bio_submit_wait(bio);
 	bio_free(bio);
 	if (!err)
-		buf_set_uptodate(b);
+		(void)atomic_or(&b->flags, 1L << BUF_UPTODATE);
 	return err;
 }
 
@@ -262,19 +306,53 @@ kerr_t buf_read(struct block_device *bdev, u64 block, struct buf **out)
 	return KERR(0);
 }
 
+kerr_t buf_read_alias(struct block_device *bdev, u64 block, struct buf **out)
+{
+	struct buf *b;
+	kerr_t err = buf_get_alias(bdev, block, &b);
+
+	if (err)
+		return err;
+	if (!buf_test(b, BUF_UPTODATE) || buf_is_stale(b)) {
+		buf_lock(b);
+		if (!buf_test(b, BUF_UPTODATE)) {
+			(void)atomic_or(&b->flags, 1L << BUF_ALIAS);
+			err = buf_fill(b);
+		} else if (buf_is_stale(b)) {
+			err = buf_fill(b);
+		}
+		buf_unlock(b);
+		if (err) {
+			buf_put(b);
+			return err;
+		}
+	}
+	*out = b;
+	return KERR(0);
+}
+
+bool buf_is_cached(struct block_device *bdev, u64 block)
+{
+	struct buf *b = buf_peek(bdev, block);
+	bool cached = b && buf_test(b, BUF_UPTODATE) && !buf_is_stale(b);
+
+	buf_put(b);
+	return cached;
+}
+
 static void buf_readahead_end(struct bio *bio)
 {
 	struct buf *b = bio->priv;
 
 	if (!bio->status)
-		buf_set_uptodate(b);
+		(void)atomic_or(&b->flags, 1L << BUF_UPTODATE);
 	bio_free(bio);
 	/* The reference goes last: with it the buf might be freed under the unlock. */
 	buf_unlock(b);
 	buf_put(b);
 }
 
-void buf_readahead(struct block_device *bdev, u64 block, unsigned n)
+static void readahead(struct block_device *bdev, u64 block, unsigned n, bool alias)
 {
 	struct list bios;
 	u64 end = block_bytes(bdev) >> ilog2(bdev->block_size);
@@ -284,28 +362,43 @@ void buf_readahead(struct block_device *bdev, u64 block, unsigned n)
 		struct buf *b;
 		struct bio *bio;
 
-		if (buf_get(bdev, block, &b))
+		if (buf_get_alias(bdev, block, &b))
 			break;
-		if (buf_test(b, BUF_UPTODATE) || !buf_trylock(b)) {
+		if ((buf_test(b, BUF_UPTODATE) && !buf_is_stale(b)) || !buf_trylock(b)) {
 			buf_put(b);
 			continue;
 		}
-		bio = buf_test(b, BUF_UPTODATE) ? NULL : buf_bio(b, BIO_READ);
+		bio = buf_test(b, BUF_UPTODATE) && !buf_is_stale(b) ? NULL : buf_bio(b, BIO_READ);
 		if (!bio) {
 			buf_unlock(b);
 			buf_put(b);
 			continue;
 		}
+		if (alias && !buf_test(b, BUF_UPTODATE))
+			(void)atomic_or(&b->flags, 1L << BUF_ALIAS);
+		begin_fill(b);
 		bio->end = buf_readahead_end;
-		bio->flags = BIO_RAHEAD;
+		bio->flags |= BIO_RAHEAD;
 		list_add_tail(&bios, &bio->node);
 	}
 	bio_submit_list(&bios);
 }
 
+void buf_readahead(struct block_device *bdev, u64 block, unsigned n)
+{
+	readahead(bdev, block, n, false);
+}
+
+void buf_readahead_alias(struct block_device *bdev, u64 block, unsigned n)
+{
+	readahead(bdev, block, n, true);
+}
+
 void buf_set_uptodate(struct buf *b)
 {
 	(void)atomic_or(&b->flags, 1L << BUF_UPTODATE);
+	if (unlikely(buf_test(b, BUF_ALIAS)))
+		(void)atomic_and(&b->flags, (long)~(1UL << BUF_ALIAS)); /* the node read it since buf_get() */
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -334,6 +427,15 @@ void buf_mark_dirty(struct buf *b)
 	}
 	spin_unlock(&s->hash_lock);
 	flush_arm();
+}
+
+void buf_overwritten(struct buf *b)
+{
+	DEBUG_ASSERT(buf_test(b, BUF_LOCKED));
+	if (!buf_test(b, BUF_UPTODATE))
+		(void)atomic_or(&b->flags, 1L << BUF_ALIAS | 1L << BUF_UPTODATE);
+	store_relaxed(&b->seen, atomic_read(&b->bdev->disk->past_bufs));
+	buf_mark_dirty(b);
 }
 
 /* true: it was dirty. */
@@ -402,7 +504,7 @@ kerr_t buf_write_sync(struct buf *b)
 	bio = buf_bio(b, BIO_WRITE);
 	if (!bio)
 		return KERR(ENOMEM);
-	bio->flags = BIO_SYNC;
+	bio->flags |= BIO_SYNC;
 	buf_lock(b);
 	(void)buf_clear_dirty(b);
 	err = bio_submit_wait(bio);
@@ -483,7 +585,7 @@ kerr_t buf_sync(struct block_device *bdev, bool wait)
 
 void buf_forget(struct block_device *bdev, u64 block)
 {
-	struct buf *b = buf_find(bdev, block);
+	struct buf *b = buf_peek(bdev, block);
 
 	if (!b)
 		return;

@@ -139,6 +139,8 @@ static struct request *queue_pick(struct disk *d)
 /* ---------------------------------------------------------------- dispatch */
 static void bio_finish(struct bio *bio, int status)
 {
+	if ((bio->op == BIO_WRITE || bio->op == BIO_DISCARD) && !(bio->flags & BIO_BUF))
+		atomic_inc(&bio->bdev->disk->past_bufs);
 	bio->status = status;
 	bio->end(bio);
 }

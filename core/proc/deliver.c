@@ -23,8 +23,11 @@ static void run_handler(struct hal_regs *regs, const struct siginfo *info, const
 	int sig = info->signo;
 	sigset_t old = t->flags & TASK_RESTORE_SIGMASK ? t->saved_mask : t->blocked;
 	sigset_t mask = t->blocked | sa->mask;
+	bool step = t->flags & TASK_SINGLESTEP;
 
 	abi_syscall_restart(regs, true, sa->flags & SA_RESTART);
+	if (unlikely(step))
+		ptrace_step_off(t); /* not in the frame */
 	if ((t->rseq_ptr && !rseq_signal(regs)) || !abi_signal_frame(regs, sig, info, sa, old)) {
 		if (sig == SIGSEGV) { /* its handler cannot run either */
 			unsigned long flags;
@@ -44,6 +47,8 @@ static void run_handler(struct hal_regs *regs, const struct siginfo *info, const
 	if (!(sa->flags & SA_NODEFER))
 		mask |= SIGMASK(sig);
 	signal_set_blocked(mask);
+	if (unlikely(step))
+		ptrace_step_handler();
 }
 
 /* What a signal without a handler does. Returns if life goes on. */
@@ -67,10 +72,7 @@ static void default_action(int sig)
 			if (orphaned)
 				return;
 		}
-		if (t->ptracer)
-			ptrace_group_stop(sig);
-		else
-			signal_stop_current(sig);
+		signal_stop_current(sig);
 		return;
 	}
 	do_group_exit(sig);
@@ -119,10 +121,8 @@ void signal_deliver(struct hal_regs *regs)
 			signal_stop_current(0);
 			continue;
 		}
-		if (unlikely(t->jobctl & JOBCTL_TRAP_STOP)) {
-			t->jobctl &= ~(u32)JOBCTL_TRAP_STOP;
-			if (t->ptracer)
-				ptrace_trap_stop();
+		if (unlikely(t->jobctl & (JOBCTL_TRAP_STOP | JOBCTL_TRAP_NOTIFY))) {
+			ptrace_trap_stop();
 			continue;
 		}
 		if (!next_signal(&info, &sa))

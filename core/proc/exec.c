@@ -239,6 +239,8 @@ static void become_leader(struct task *t)
 	t->pid = old->pid;
 	t->tid = t->pid->nr;
 	t->pid->task = t;
+	if (old->ptracer)
+		ptrace_unlink(old); /* its tracer hears of the exec, not of its end */
 	old->pid = NULL;
 	mine->task = NULL;
 	p->leader = task_get(t);
@@ -391,7 +393,7 @@ static void commit(struct exec *x, struct spare *spare, uaddr_t sp)
 	hal_fpu_reset(t);
 	abi_exec_regs(hal_user_regs(t), entry, sp);
 	if (t->ptracer)
-		ptrace_exec();
+		ptrace_exec(x->old_tid);
 }
 
 static kerr_t exec_all(struct exec *x, int dirfd, const char *path, struct exec_strings argv, struct exec_strings envp, unsigned lookup)
@@ -413,6 +415,7 @@ static kerr_t exec_all(struct exec *x, int dirfd, const char *path, struct exec_
 		err = exec_elf_load(x, &sp);
 	if (err)
 		return err;
+	x->old_tid = t->tid;
 	err = spare_alloc(&spare, t);
 	if (!err)
 		err = end_other_threads(t);

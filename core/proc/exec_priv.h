@@ -38,6 +38,7 @@ struct exec {
 	struct exec_args pre;	/* these as strings */
 	struct exec_args args;	/* argv, envp, name */
 	unsigned argc, envc;	/* of args */
+	pid_t old_tid;		/* of current, before it took its leader's */
 	struct cred *cred;
 	bool secure;
 	struct mm *mm;

@@ -207,6 +207,25 @@ static bool leave_tree_locked(struct task *t)
 	return p->nthreads == 0;
 }
 
+void thread_release(struct task *t, struct list *dead)
+{
+	struct proc *p = t->proc;
+
+	assert_held(&kernel()->proc.tree_lock);
+	if (!leave_tree_locked(t))
+		return;
+	reparent_children(p, dead);
+	pgrp_hangup_if_orphaned(p, p->parent, p);
+	if (p->flags & PROC_GROUP_EXIT)
+		p->leader->exit_code = p->group_exit_code;
+	store_release(&p->is_zombie, true);
+	wake_up_n(&p->exit_wait, 0, EPOLLIN | EPOLLRDNORM);
+	if (ptrace_by_other(p->leader, p->parent))
+		ptrace_tell_exit(p->leader); /* its parent hears when the tracer is done with it */
+	else if (signal_notify_exit(p))
+		proc_release(p, dead);
+}
+
 static void leave_tree(struct task *t)
 {
 	struct proc *p = t->proc;
@@ -215,20 +234,12 @@ static void leave_tree(struct task *t)
 
 	list_init(&dead);
 	flags = tasklist_lock();
-	ptrace_exit_tracer(t);
-	if (t->ptracer && t != p->leader)
-		ptrace_unlink(t);
-	if (leave_tree_locked(t)) {
-		reparent_children(p, &dead);
-		pgrp_hangup_if_orphaned(p, p->parent, p);
-		if (p->flags & PROC_GROUP_EXIT)
-			p->leader->exit_code = p->group_exit_code;
-		store_release(&p->is_zombie, true);
-		wake_up_n(&p->exit_wait, 0, EPOLLIN | EPOLLRDNORM);
-		if (ptrace_by_other(p->leader, p->parent))
-			ptrace_tell_exit(p); /* its parent hears when the tracer is done with it */
-		else if (signal_notify_exit(p))
-			proc_release(p, &dead);
+	ptrace_exit_tracer(t, &dead);
+	if (t->ptracer && t != p->leader) {
+		task_get(t)->ptrace_zombie = true; /* thread_release() when its tracer has taken note */
+		ptrace_tell_exit(t);
+	} else {
+		thread_release(t, &dead);
 	}
 	tasklist_unlock(flags);
 	proc_dispose(&dead);

@@ -9,8 +9,10 @@ struct file;
 /* task.jobctl bits [sighand.lock] */
 enum {
 	JOBCTL_STOP_PENDING = 1 << 0, /* shall stop with its group */
-	JOBCTL_TRAP_STOP = 1 << 2,    /* its tracer wants it to stop (PTRACE_INTERRUPT) */
 	JOBCTL_STOP_COUNTED = 1 << 1, /* and proc.stop_count counts it */
+	JOBCTL_TRAP_STOP = 1 << 2,    /* shall stop for its tracer: PTRACE_INTERRUPT, a group's stop, its end */
+	JOBCTL_LISTENING = 1 << 3,    /* its tracer left it in a group's stop (PTRACE_LISTEN) */
+	JOBCTL_TRAP_NOTIFY = 1 << 4,  /* seized: the group was continued, its tracer is to hear */
 };
 
 /* --- task.c --- */
@@ -27,6 +29,8 @@ kerr_t pidfd_file(struct proc *p, u32 flags, struct file **out) __must_check;
 /* Tree lock held: a zombie leaves the tree, and goes on `dead`, for proc_dispose() once the lock is dropped. */
 void proc_release(struct proc *p, struct list *dead);
 void proc_dispose(struct list *dead);
+/* Tree lock held: t, which has ended, leaves its group; with the last one the group is a zombie, or goes on `dead`. */
+void thread_release(struct task *t, struct list *dead);
 void rusage_add(struct rusage_k *to, const struct rusage_k *from);
 void vfork_complete(struct task *t);
 void task_drop_mm(struct task *t); /* of current: it runs on as a kernel thread */
@@ -39,6 +43,7 @@ kerr_t signal_send_locked(struct task *t, int sig, const struct siginfo *info, b
 void sigpending_discard(struct sigpending *p, sigset_t set);
 /* --- sigstop.c --- */
 bool signal_stop_current(int sig);
+int signal_group_stop(const struct proc *p); /* the signal that stops or has stopped p, 0: none. sighand.lock held */
 void signal_continue_locked(struct proc *p);
 bool signal_exit_leaves_stop(struct task *t); /* sighand.lock held */
 void signal_tell_parent(struct proc *p);

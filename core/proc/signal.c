@@ -206,7 +206,7 @@ void signal_recalc(struct task *t)
 	sigset_t set = t->pending.set | t->proc->shared_pending.set;
 
 	assert_held(&t->sighand->lock);
-	if ((set & ~t->blocked) || (t->jobctl & (JOBCTL_STOP_PENDING | JOBCTL_TRAP_STOP)) || (t->proc->flags & (PROC_TELL_STOPPED | PROC_TELL_CONTINUED)))
+	if ((set & ~t->blocked) || (t->jobctl & (JOBCTL_STOP_PENDING | JOBCTL_TRAP_STOP | JOBCTL_TRAP_NOTIFY)) || (t->proc->flags & (PROC_TELL_STOPPED | PROC_TELL_CONTINUED)))
 		(void)atomic_or(&t->work, WORK_SIGNAL);
 	else if (t == hal_current())
 		(void)atomic_and(&t->work, ~WORK_SIGNAL);

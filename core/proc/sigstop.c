@@ -8,6 +8,7 @@
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
 #include <maestro/proc.h>
+#include <maestro/ptrace.h>
 
 #include "proc_priv.h"
 
@@ -33,7 +34,24 @@ void signal_continue_locked(struct proc *p)
 		if (tell && !(t->flags & TASK_EXITING))
 			(void)atomic_or(&t->work, WORK_SIGNAL);
 		task_wake(t, TASK_STOPPED);
+		if (unlikely(t->ptracer))
+			ptrace_continued(t);
 	}
+}
+
+int signal_group_stop(const struct proc *p)
+{
+	return (p->flags & PROC_STOPPED) || p->stop_count ? p->stop_sig : 0;
+}
+
+/* p is stopped: does its parent hear of that, or, as its tracer, of each thread? */
+static bool parent_hears(struct proc *p)
+{
+	unsigned long flags = tasklist_lock();
+	bool hears = !p->leader || !p->leader->ptracer || ptrace_by_other(p->leader, p->parent);
+
+	tasklist_unlock(flags);
+	return hears;
 }
 
 static void begin_stop(struct task *t, int sig)
@@ -76,7 +94,7 @@ bool signal_stop_current(int sig)
 	struct proc *p = t->proc;
 	unsigned long flags;
 	struct sighand *s = sighand_lock(t, &flags);
-	bool last;
+	bool last, traced;
 
 	if ((p->flags & PROC_GROUP_EXIT) || p->group_exec_task || sig_is_fatal_pending(t)) {
 		t->jobctl &= ~(u32)(JOBCTL_STOP_PENDING | JOBCTL_STOP_COUNTED);
@@ -91,10 +109,18 @@ bool signal_stop_current(int sig)
 		begin_stop(t, sig);
 	}
 	last = leave_count(t);
-	task_set_state(TASK_STOPPED);
+	traced = t->ptracer;
+	if (traced) { /* signal_deliver() goes on with ptrace_trap_stop() */
+		t->jobctl |= JOBCTL_TRAP_STOP;
+		(void)atomic_or(&t->work, WORK_SIGNAL);
+	} else {
+		task_set_state(TASK_STOPPED);
+	}
 	sighand_unlock(s, flags);
-	if (last)
+	if (last && (!traced || parent_hears(p)))
 		proc_notify_parent_stop(p, CLD_STOPPED);
+	if (traced)
+		return true;
 	schedule();
 	flags = spin_lock_irqsave(&s->lock);
 	signal_recalc(t);

@@ -75,7 +75,8 @@ static bool consider(struct wait_args *a, struct proc *c, struct list *dead)
 		reap(a, c, dead);
 		return true;
 	}
-	if ((a->options & WUNTRACED) && (c->flags & PROC_STOPPED) && c->stop_report) {
+	if ((a->options & WUNTRACED) && (c->flags & PROC_STOPPED) && c->stop_report &&
+	    !(c->leader->ptracer && c->leader->ptracer->proc == hal_current()->proc)) {
 		report(a, c, c->stop_report << 8 | 0x7f, CLD_STOPPED, c->stop_report);
 		if (!keep)
 			c->stop_report = 0;
@@ -125,20 +126,25 @@ static void report_stop(struct wait_args *a, struct task *t)
 }
 
 /* The end of a task that another's child is: the tracer sees it, then it is the parent's. */
-static void report_end(struct wait_args *a, struct task *t)
+static void report_end(struct wait_args *a, struct task *t, struct list *dead)
 {
 	struct proc *p = t->proc;
-	int status = t->exit_code;
+	int status = p->flags & PROC_GROUP_EXIT ? p->group_exit_code : t->exit_code;
 
 	report(a, p, status, !(status & 0x7f) ? CLD_EXITED : status & 0x80 ? CLD_DUMPED : CLD_KILLED, status & 0x7f ? status & 0x7f : status >> 8);
+	if (a->info)
+		a->info->chld.pid = t->tid;
 	if (a->options & WNOWAIT)
 		return;
 	ptrace_unlink(t);
-	(void)signal_notify_exit(p); /* one that nobody will wait for goes with its parent */
+	if (t->ptrace_zombie)
+		thread_release(t, dead);
+	else if (signal_notify_exit(p))
+		proc_release(p, dead);
 }
 
 /* Of one thread of ours. *any: there is one that is meant. */
-static pid_t look_at_traced(struct wait_args *a, struct task *tracer, bool *any)
+static pid_t look_at_traced(struct wait_args *a, struct task *tracer, struct list *dead, struct task **ended, bool *any)
 {
 	struct task *t;
 
@@ -152,15 +158,19 @@ static pid_t look_at_traced(struct wait_args *a, struct task *tracer, bool *any)
 			report_stop(a, t);
 			return tid;
 		}
-		if ((a->options & WEXITED) && t->proc->is_zombie && t == t->proc->leader && t->proc->parent != hal_current()->proc) {
-			report_end(a, t);
+		if (!(a->options & WEXITED))
+			continue;
+		if (t->ptrace_zombie || (t->proc->is_zombie && t == t->proc->leader && t->proc->parent != hal_current()->proc)) {
+			if (t->ptrace_zombie && !(a->options & WNOWAIT))
+				*ended = t;
+			report_end(a, t, dead);
 			return tid;
 		}
 	}
 	return 0;
 }
 
-static pid_t look_traced(struct wait_args *a, bool *any)
+static pid_t look_traced(struct wait_args *a, struct list *dead, struct task **ended, bool *any)
 {
 	struct task *m;
 	pid_t pid = 0;
@@ -168,7 +178,7 @@ static pid_t look_traced(struct wait_args *a, bool *any)
 	list_for_each(m, &hal_current()->proc->threads, thread_node) {
 		if (likely(list_empty(&m->ptraced)))
 			continue;
-		pid = look_at_traced(a, m, any);
+		pid = look_at_traced(a, m, dead, ended, any);
 		if (pid)
 			break;
 	}
@@ -179,6 +189,7 @@ static pid_t look_traced(struct wait_args *a, bool *any)
 static long look(struct wait_args *a, struct list *dead)
 {
 	unsigned long flags = tasklist_lock();
+	struct task *ended = NULL;
 	struct proc *c, *next;
 	long ret = -ECHILD;
 
@@ -197,11 +208,13 @@ static long look(struct wait_args *a, struct list *dead)
 	}
 	if (ret <= 0) {
 		bool any = false;
-		pid_t pid = look_traced(a, &any);
+		pid_t pid = look_traced(a, dead, &ended, &any);
 
 		ret = pid ? pid : any ? 0 : ret;
 	}
 	tasklist_unlock(flags);
+	if (ended)
+		task_put(ended);
 	return ret;
 }
 

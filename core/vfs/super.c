@@ -291,39 +291,79 @@ kerr_t super_remount(struct super *sb, unsigned flags, const char *data, bool fo
 }
 
 /* ---------------------------------------------------------------- sync */
-/* Writes the inodes that are on the dirty list now; one that fails goes to the end of the list and does not stop the others. */
+static size_t dirty_count(struct super *sb)
+{
+	const struct inode *i;
+	size_t n = 0;
+
+	spin_lock(&sb->dirty_lock);
+	list_for_each(i, &sb->dirty, dirty_node)
+		n++;
+	spin_unlock(&sb->dirty_lock);
+	return n;
+}
+
+/* The first on the dirty list, referenced; it goes to the list's end, where others who sync at the same time still find it. NULL: none. */
+static struct inode *next_dirty(struct super *sb, size_t *left)
+{
+	struct inode *found = NULL;
+
+	spin_lock(&sb->dirty_lock);
+	while (!found && *left && !list_empty(&sb->dirty)) {
+		struct inode *i = list_first(&sb->dirty, struct inode, dirty_node);
+
+		(*left)--;
+		list_move_tail(&sb->dirty, &i->dirty_node);
+		if (inode_grab(i))
+			found = i;
+	}
+	spin_unlock(&sb->dirty_lock);
+	return found;
+}
+
+/*
+ * Writes the inodes that are on the dirty list now; one that fails does not stop the others. Twice their number is looked at: the flusher may move some
+ * behind us while it is at them.
+ */
 static kerr_t super_write_inodes(struct super *sb, bool wait)
 {
-	ktime_t start = ktime_get();
+	size_t left = 2 * dirty_count(sb);
+	struct inode *inode;
 	kerr_t first = 0;
-	struct list later;
 
-	list_init(&later);
-	for (;;) {
-		struct inode *inode = NULL;
-		kerr_t err;
+	while ((inode = next_dirty(sb, &left))) {
+		kerr_t err = inode_write_sync(inode, wait);
 
-		spin_lock(&sb->dirty_lock);
-		while (!inode && !list_empty(&sb->dirty)) {
-			inode = list_first(&sb->dirty, struct inode, dirty_node);
-			list_move_tail(&later, &inode->dirty_node);
-			/* Dirtied after we began: the list is in order of time but for those put back. */
-			if (inode->dirtied > start || !inode_grab(inode))
-				inode = NULL;
-		}
-		spin_unlock(&sb->dirty_lock);
-		if (!inode)
-			break;
-		err = inode_write_sync(inode, wait);
 		if (err && !first)
 			first = err;
 		inode_put(inode);
 		cond_resched();
 	}
-	spin_lock(&sb->dirty_lock);
-	list_splice_tail(&sb->dirty, &later);
-	spin_unlock(&sb->dirty_lock);
 	return first;
+}
+
+/* Pages on their way to the disk keep no inode on the dirty list. Errors stay with the mapping, for fsync to report. */
+static void super_wait_pages(struct super *sb)
+{
+	struct inode *i, *prev = NULL;
+	kerr_t err;
+
+	spin_lock(&sb->inodes_lock);
+	list_for_each(i, &sb->inodes, sb_node) {
+		if (!xa_marked(&i->data.pages, XA_MARK_WRITEBACK) || !inode_grab(i))
+			continue;
+		spin_unlock(&sb->inodes_lock);
+		if (prev)
+			inode_put(prev);
+		err = mapping_write_range(&i->data, 0, S64_MAX, true);
+		if (err)
+			klog_debug("sync of inode %llu on %s: error %d", (unsigned long long)i->ino, sb->id, -kerr_code(err));
+		prev = i;
+		spin_lock(&sb->inodes_lock);
+	}
+	spin_unlock(&sb->inodes_lock);
+	if (prev)
+		inode_put(prev);
 }
 
 kerr_t super_sync(struct super *sb, bool wait)
@@ -333,6 +373,8 @@ kerr_t super_sync(struct super *sb, bool wait)
 	if (sb->flags & MS_RDONLY)
 		return 0;
 	err = super_write_inodes(sb, wait);
+	if (wait)
+		super_wait_pages(sb);
 	if (sb->ops && sb->ops->sync_fs)
 		err2 = sb->ops->sync_fs(sb, wait);
 	return err ? err : err2;

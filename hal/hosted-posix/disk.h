@@ -37,5 +37,3 @@ extern const struct host_disk_ops host_file_ops;
 int hosted_disk_add(const struct host_disk_ops *ops, void *arg, const struct host_disk_info *info, char *name);
 /* -ENODEV; -EBUSY while it, or a part of it, is mounted or open. */
 int hosted_disk_remove(const char *name);
-/* Outside, nobody inside any more: releases what disk_remove was not asked to. */
-void hosted_disks_release(struct hosted *h);

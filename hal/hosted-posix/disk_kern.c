@@ -189,17 +189,3 @@ int hosted_disk_remove(const char *name)
 	kfree(hd);
 	return 0;
 }
-
-/* The instance ends without being asked: only the host's side is given back. */
-void hosted_disks_release(struct hosted *h)
-{
-	struct kernel_host *kh = h->kern;
-
-	for (unsigned i = 0; kh && i < HOSTED_MAX_DISKS; i++) {
-		struct hosted_disk *hd = kh->disk[i];
-
-		if (hd && hd->ops->release)
-			hd->ops->release(hd->arg);
-		kh->disk[i] = NULL;
-	}
-}

@@ -71,6 +71,9 @@ struct hosted {
 	char cmdline[512];
 	void *kern;	      /* the kernel half's own: boot information */
 	host_u64 seed;	      /* 0: the host's entropy; else the start of a repeatable sequence */
+	struct backing *backings; /* [lock] what carries the disks: backing_host.c */
+	struct hosted_snapshot *snapshots; /* [lock] newest first */
+	struct track *track;  /* [lock] of the arena; NULL while there is no snapshot */
 };
 
 /* --- host half: host_posix_host.c --- */
@@ -99,6 +102,13 @@ host_u64 host_backtrace(host_u64 *pcs, host_u64 max);
 _Bool host_symbol(host_u64 pc, const char **name, host_u64 *offset);
 void host_poison(const void *p, host_u64 n);
 void host_unpoison(const void *p, host_u64 n);
+
+/* --- snapshot_host.c; outside. -EBUSY: somebody is inside --- */
+struct hosted_snapshot;
+int hosted_snapshot(struct hosted *h, struct hosted_snapshot **out); /* -ENOMEM; -EIO: it panicked; -EOPNOTSUPP: under ThreadSanitizer or valgrind */
+int hosted_restore(struct hosted *h, struct hosted_snapshot *s);     /* -EINVAL: not a snapshot of h. A panic is undone as well */
+int hosted_snapshot_forget(struct hosted *h, struct hosted_snapshot *s); /* -EINVAL; an error of writing disks out: it is gone in any case */
+void hosted_snapshots_release(struct hosted *h);		      /* the instance goes, and what was written since the oldest */
 
 /* --- switch.S --- */
 void hosted_switch_stack(void **save_sp, void *load_sp);

@@ -5,6 +5,8 @@
  */
 #include "host.h"
 
+#include "track.h"
+
 #include <cpuid.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -138,6 +140,7 @@ host_s64 host_wall_ns(void)
 
 _Bool host_random(void *buf, host_u64 n)
 {
+	track_touch(buf, n);
 	return getrandom(buf, n, 0) == (ssize_t)n;
 }
 
@@ -208,6 +211,7 @@ static void cond_free(pthread_cond_t *c)
 }
 
 /* ---------------------------------------------------------------- faults in user copies */
+#define FAULT_FETCH 16 /* in the page fault's error code: of an instruction */
 static struct sigaction old_segv, old_bus;
 
 static void on_fault(int sig, siginfo_t *info, void *context)
@@ -215,7 +219,12 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 	ucontext_t *uc = context;
 	uintptr_t ip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
 	struct sigaction *old = sig == SIGSEGV ? &old_segv : &old_bus;
+	int saved_errno = errno;
 
+	if (sig == SIGSEGV && !(uc->uc_mcontext.gregs[REG_ERR] & FAULT_FETCH) && track_fault(info->si_addr)) {
+		errno = saved_errno;
+		return;
+	}
 	if (ip >= (uintptr_t)hosted_guard_start && ip < (uintptr_t)hosted_guard_end) {
 		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)hosted_guard_fault;
 		return;
@@ -377,6 +386,7 @@ struct host_thread *host_thread_get(struct hosted *h)
 /* ---------------------------------------------------------------- fibers */
 void host_fiber_create(struct hosted *h, struct host_stack *s)
 {
+	track_touch(s->bottom, s->size); /* a fault on it would have no stack to be handled on */
 	if (__tsan_create_fiber)
 		s->tsan = __tsan_create_fiber(0);
 #ifdef HOSTED_VALGRIND
@@ -446,8 +456,10 @@ _Bool host_symbol(host_u64 pc, const char **name, host_u64 *offset)
 
 void host_poison(const void *p, host_u64 n)
 {
-	if (__asan_poison_memory_region)
+	if (__asan_poison_memory_region) {
+		track_touch(p, n); /* what is poisoned goes with the page */
 		__asan_poison_memory_region(p, n);
+	}
 #ifdef HOSTED_VALGRIND
 	(void)VALGRIND_MAKE_MEM_NOACCESS(p, n);
 #endif
@@ -455,8 +467,10 @@ void host_poison(const void *p, host_u64 n)
 
 void host_unpoison(const void *p, host_u64 n)
 {
-	if (__asan_unpoison_memory_region)
+	if (__asan_unpoison_memory_region) {
+		track_touch(p, n);
 		__asan_unpoison_memory_region(p, n);
+	}
 #ifdef HOSTED_VALGRIND
 	(void)VALGRIND_MAKE_MEM_DEFINED(p, n);
 #endif

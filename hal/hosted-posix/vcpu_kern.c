@@ -382,6 +382,19 @@ void hal_fpu_reset(struct task *t)
 	(void)t;
 }
 
+/* No program's instruction runs here that could hit one. */
+void hal_debug_set(struct task *t, const struct hal_debug *d)
+{
+	(void)t;
+	(void)d;
+}
+
+void hal_debug_get(const struct task *t, struct hal_debug *d)
+{
+	(void)t;
+	*d = (struct hal_debug){ 0 };
+}
+
 void hal_tls_set(struct task *t, unsigned slot, const struct hal_tls *tls)
 {
 	t->tls.slot[slot] = *tls;

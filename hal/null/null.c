@@ -113,6 +113,20 @@ void hal_fpu_reset(struct task *t)
 	(void)t;
 }
 
+void hal_debug_set(struct task *t, const struct hal_debug *d)
+{
+	/* Keep them with t; load them when it is switched to (now, if it is current). A machine without such registers keeps control 0, and has
+	 * its ABI's tracer refuse them. */
+	(void)t;
+	(void)d;
+}
+
+void hal_debug_get(const struct task *t, struct hal_debug *d)
+{
+	(void)t;
+	*d = (struct hal_debug){ 0 };
+}
+
 void hal_tls_set(struct task *t, unsigned slot, const struct hal_tls *tls)
 {
 	/* Keep it in t; if t runs, load it into this processor's descriptor table or base register as well. */

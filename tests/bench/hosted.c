@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How long the library takes: hosted [IMAGE]. The best of several rounds, ns. */
+/* How long the library takes: hosted [IMAGE [SMALL-IMAGE]]. The best of several rounds, ns. */
 #include <fcntl.h>
 #include <maestro.h>
 #include <stdio.h>
@@ -118,9 +118,70 @@ static void measure_instances(const char *image)
 		printf("%-28s %10.1f us\n", "create, add disk, mount", best_mount / 1e3);
 }
 
+static struct maestro *mounted(const char *image)
+{
+	char disk[MAESTRO_DISK_NAME];
+
+	if (maestro_create(NULL, &k) || maestro_disk_add_file(k, image, 0, disk) || maestro_mkdir(k, "/mnt", 0755) ||
+	    maestro_mount(k, "/dev/vda", "/mnt", "ext2", 0, NULL)) {
+		fprintf(stderr, "hosted: cannot mount %s\n", image);
+		exit(1);
+	}
+	return k;
+}
+
+/* What a fuzzer does between two restores. */
+static void change_something(void)
+{
+	static char data[3000];
+	int f = maestro_open(k, "/mnt/file", O_CREAT | O_RDWR, 0600);
+
+	if (f < 0 || maestro_write(k, f, data, sizeof(data)) != sizeof(data) || maestro_fsync(k, f) || maestro_close(k, f) ||
+	    maestro_mkdir(k, "/mnt/dir", 0755) || maestro_rename(k, "/mnt/file", "/mnt/dir/file"))
+		exit(1);
+}
+
+static void measure_snapshot(const char *image)
+{
+	double take = 1e18, put_back = 1e18, sum = 0, whole;
+	struct maestro_snapshot *s;
+	enum { ROUNDS = 5000 };
+
+	mounted(image);
+	for (int i = 0; i < 20; i++) {
+		double start = now();
+
+		if (maestro_snapshot(k, &s))
+			exit(1);
+		take = now() - start < take ? now() - start : take;
+		maestro_snapshot_free(k, s);
+	}
+	if (maestro_snapshot(k, &s))
+		exit(1);
+	whole = now();
+	for (int i = 0; i < ROUNDS; i++) {
+		double start;
+
+		change_something();
+		start = now();
+		if (maestro_restore(k, s))
+			exit(1);
+		start = now() - start;
+		put_back = start < put_back ? start : put_back;
+		sum += start;
+	}
+	whole = now() - whole;
+	printf("%-28s %10.1f us\n", "take a snapshot", take / 1e3);
+	printf("%-28s %10.1f us (mean %.1f)\n", "restore, mounted ext2", put_back / 1e3, sum / ROUNDS / 1e3);
+	printf("%-28s %10.1f us\n", "5 changing calls, restore", whole / ROUNDS / 1e3);
+	maestro_destroy(k);
+}
+
 int main(int argc, char **argv)
 {
 	measure();
 	measure_instances(argc > 1 ? argv[1] : NULL);
+	if (argc > 2)
+		measure_snapshot(argv[2]);
 	return 0;
 }

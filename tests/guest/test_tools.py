@@ -36,6 +36,23 @@ def test_tar(lab):
     vm.check("rm -rf /root/t && [ ! -e /root/t ]")
 
 
+def test_fsck_mounted(lab):
+    """e2fsck of the root while it is mounted: the device's node shows what the file system has."""
+    with lab.vm(init="/bin/bash", mem=64) as vm:
+        shared.prepare(vm)
+        fsck = "e2fsck -fn /dev/vda > /tmp/log 2>&1 || { head -n 20 /tmp/log; false; }"
+        vm.check("sync; %s" % fsck, 120)
+        for n in range(3):
+            vm.check("mkdir -p /root/m$n && cp -a /etc /usr/sbin /root/m$n/; yes > /root/m$n/y & yes=$!; sleep 1; kill $yes; "
+                     "wait $yes; sync".replace("$n", str(n)), 120)
+            vm.check(fsck, 120)
+            # What was read through the node becomes directories, tables of pointers, contents, and back.
+            vm.check("rm -rf /root/m%d/etc /root/m%d/y; mkdir /root/m%d/d; seq -f /root/m%d/d/name%%g 3000 | xargs touch; "
+                     "find /root/m%d/sbin -type f | head -n 40 | xargs rm; sync" % (n, n, n, n, n), 120)
+            vm.check(fsck, 120)
+        vm.check("rm -rf /root/m?; sync; %s" % fsck, 120)
+
+
 def test_sha256_large(lab):
     """200 MB written, read back through a cache that cannot hold them."""
     total, line = 200_000_000, b"the quick brown maestro\n"

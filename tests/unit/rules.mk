@@ -33,4 +33,5 @@ test-unit-valgrind: build/debug/unit-tests
 build/lib/bench-hosted: tests/bench/hosted.c build/libmaestro.a
 	$(Q)$(CC) $(HOSTED_HOST_FLAGS) -O2 -o $@ $< build/libmaestro.a -pthread -ldl
 bench-hosted: build/lib/bench-hosted ## how long library calls take
-	$(Q)mkdir -p build/tests && mke2fs -q -F -t ext2 build/tests/bench.ext2 64M && $< build/tests/bench.ext2
+	$(Q)mkdir -p build/tests && mke2fs -q -F -t ext2 build/tests/bench.ext2 64M && mke2fs -q -F -t ext2 build/tests/small.ext2 1M && \
+		$< build/tests/bench.ext2 build/tests/small.ext2

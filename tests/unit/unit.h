@@ -37,3 +37,4 @@ Suite *suite_failures(void);
 Suite *suite_instances(void);
 Suite *suite_disks(void);
 Suite *suite_parallel(void);
+Suite *suite_snapshots(void);

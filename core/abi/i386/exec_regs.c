@@ -14,11 +14,11 @@
 #include <maestro/proc.h>
 #include <maestro/uaccess.h>
 
+#include "tls.h"
+
 #define USER_CS 0x73
 #define USER_DS 0x7b
 #define FLAGS_FRESH 0x202 /* interrupts on, and the bit that is always 1 */
-#define TLS_ENTRY_FIRST 6u
-#define TLS_ENTRIES 3u
 
 void abi_exec_regs(struct hal_regs *regs, uaddr_t entry, uaddr_t sp)
 {
@@ -33,6 +33,7 @@ void abi_exec_regs(struct hal_regs *regs, uaddr_t entry, uaddr_t sp)
 	regs->orig_eax = U32_MAX;
 	for (unsigned i = 0; i < TLS_ENTRIES; i++)
 		hal_tls_set(hal_current(), i, &none);
+	hal_debug_set(hal_current(), &(struct hal_debug){ 0 });
 }
 
 uaddr_t abi_user_ip(const struct hal_regs *regs)
@@ -62,10 +63,6 @@ bool abi_in_syscall(const struct hal_regs *regs)
 
 /* ---------------------------------------------------------------- TLS descriptors */
 
-/* struct user_desc of set_thread_area(2); the low bits of flags are those of struct hal_tls. */
-struct user_desc {
-	u32 entry, base, limit, flags;
-};
 #define DESC_32BIT 1u
 #define DESC_CONTENTS 6u
 #define DESC_READ_ONLY 8u
@@ -106,6 +103,31 @@ static bool slot_is_free(struct task *t, unsigned i)
 	return !tls.base && !tls.limit && !tls.flags;
 }
 
+kerr_t i386_tls_set(struct task *t, const struct user_desc *d)
+{
+	kerr_t err = desc_check(d);
+
+	if (err)
+		return err;
+	if (d->entry - TLS_ENTRY_FIRST >= TLS_ENTRIES)
+		return KERR(EINVAL);
+	desc_install(t, d);
+	return KERR(0);
+}
+
+kerr_t i386_tls_get(struct task *t, unsigned entry, struct user_desc *d)
+{
+	struct hal_tls tls;
+
+	if (entry - TLS_ENTRY_FIRST >= TLS_ENTRIES)
+		return KERR(EINVAL);
+	hal_tls_get(t, entry - TLS_ENTRY_FIRST, &tls);
+	*d = (struct user_desc){ entry, tls.base, tls.limit, tls.flags };
+	if (!tls.base && !tls.limit && !tls.flags)
+		d->flags = DESC_READ_ONLY | DESC_NOT_PRESENT;
+	return KERR(0);
+}
+
 long sys_set_thread_area(void __user *udesc)
 {
 	struct task *t = hal_current();
@@ -128,28 +150,20 @@ long sys_set_thread_area(void __user *udesc)
 		if (put_user(d.entry, &((struct user_desc __user *)udesc)->entry))
 			return -EFAULT;
 	}
-	if (d.entry - TLS_ENTRY_FIRST >= TLS_ENTRIES)
-		return -EINVAL;
-	desc_install(t, &d);
-	return 0;
+	return kerr_code(i386_tls_set(t, &d));
 }
 
 long sys_get_thread_area(void __user *udesc)
 {
 	struct user_desc d;
-	struct hal_tls tls;
+	kerr_t err;
 
 	if (copy_from_user(&d, udesc, sizeof(d)))
 		return -EFAULT;
-	if (d.entry - TLS_ENTRY_FIRST >= TLS_ENTRIES)
-		return -EINVAL;
-	hal_tls_get(hal_current(), d.entry - TLS_ENTRY_FIRST, &tls);
-	d.base = tls.base;
-	d.limit = tls.limit;
-	d.flags = tls.flags;
-	if (!tls.base && !tls.limit && !tls.flags)
-		d.flags = DESC_READ_ONLY | DESC_NOT_PRESENT;
-	return kerr_code(copy_to_user(udesc, &d, sizeof(d)));
+	err = i386_tls_get(hal_current(), d.entry, &d);
+	if (!err)
+		err = copy_to_user(udesc, &d, sizeof(d));
+	return kerr_code(err);
 }
 
 /* ---------------------------------------------------------------- clone */
@@ -158,7 +172,6 @@ kerr_t abi_clone_regs(struct task *child, const struct clone_args *args)
 {
 	struct hal_regs *regs = hal_user_regs(child);
 	struct user_desc d;
-	kerr_t err;
 
 	if (args->stack)
 		regs->esp = (u32)args->stack;
@@ -166,13 +179,7 @@ kerr_t abi_clone_regs(struct task *child, const struct clone_args *args)
 		return KERR(0);
 	if (copy_from_user(&d, (const void __user *)(uaddr_t)args->tls, sizeof(d)))
 		return KERR(EFAULT);
-	err = desc_check(&d);
-	if (err)
-		return err;
-	if (d.entry - TLS_ENTRY_FIRST >= TLS_ENTRIES)
-		return KERR(EINVAL);
-	desc_install(child, &d);
-	return KERR(0);
+	return i386_tls_set(child, &d);
 }
 
 /* clone(flags, stack, parent_tid, tls, child_tid) */

@@ -23,6 +23,8 @@
 #include <maestro/proc.h>
 #include <maestro/uaccess.h>
 
+#include "fpu.h"
+
 #define USER_CS 0x73u
 #define USER_DS 0x7bu
 #define TLS_FIRST 0x33u
@@ -34,22 +36,6 @@
 #define SS_AUTODISARM 0x80000000u
 #define NR_RESTART_SYSCALL 0u
 
-/* As FSAVE, and what Linux puts behind it; `fx` is the FXSAVE image. */
-struct fsave {
-	u32 cw, sw, tag, ipoff, cssel, dataoff, datasel;
-	u8 st[8][10];
-	u16 status, magic; /* magic 0: an FXSAVE image follows; 0xffff: none */
-};
-_Static_assert(sizeof(struct fsave) == 112, "frame layout");
-struct fxsave {
-	u16 cwd, swd;
-	u8 ftw, reserved;
-	u16 fop;
-	u32 fip, fcs, foo, fos, mxcsr, mxcsr_mask;
-	u8 st[8][16];
-	u8 rest[HAL_FPU_SIZE - 160];
-};
-_Static_assert(sizeof(struct fxsave) == HAL_FPU_SIZE, "Intel SDM vol. 1, table 10-2");
 #define SW_RESERVED 464 /* in the image: what Linux uses to announce more than FXSAVE state; zero here */
 
 struct sigcontext {
@@ -90,67 +76,6 @@ static const u8 rt_trampoline[8] = { 0xb8, 173, 0, 0, 0, 0xcd, 0x80, 0 }; /* mov
 
 /* ---------------------------------------------------------------- FPU */
 
-/* Two bits per register, from one "not empty" bit each and the contents. */
-static u32 tag_word(const struct fxsave *fx)
-{
-	u32 twd = 0xffff0000u, top = (fx->swd >> 11) & 7;
-
-	for (unsigned i = 0; i < 8; i++) {
-		const u8 *st = fx->st[(i - top) & 7];
-		u16 exp;
-		u64 mant;
-		u32 tag;
-
-		memcpy(&mant, st, 8);
-		memcpy(&exp, st + 8, 2);
-		if (!(fx->ftw & (1u << i)))
-			tag = 3; /* empty */
-		else if ((exp & 0x7fff) == 0x7fff)
-			tag = 2; /* special */
-		else if (!(exp & 0x7fff))
-			tag = mant ? 2 : 1;
-		else
-			tag = mant >> 63 ? 0 : 2;
-		twd |= tag << (2 * i);
-	}
-	return twd;
-}
-
-static void fsave_from_fx(struct fsave *to, const struct fxsave *fx)
-{
-	to->cw = fx->cwd | 0xffff0000u;
-	to->sw = fx->swd | 0xffff0000u;
-	to->tag = tag_word(fx);
-	to->ipoff = fx->fip;
-	to->cssel = (fx->fcs & 0xffff) | (u32)fx->fop << 16;
-	to->dataoff = fx->foo;
-	to->datasel = fx->fos | 0xffff0000u;
-	for (unsigned i = 0; i < 8; i++)
-		memcpy(to->st[i], fx->st[i], 10);
-	to->status = fx->swd;
-	to->magic = 0;
-}
-
-/* The x87 part of the FSAVE image counts, as on Linux: a handler may have changed it. */
-static void fx_from_fsave(struct fxsave *fx, const struct fsave *from)
-{
-	u32 ftw = 0;
-
-	fx->cwd = (u16)from->cw;
-	fx->swd = (u16)from->sw;
-	for (unsigned i = 0; i < 8; i++)
-		if (((from->tag >> (2 * i)) & 3) != 3)
-			ftw |= 1u << i;
-	fx->ftw = (u8)ftw;
-	fx->fop = (u16)(from->cssel >> 16);
-	fx->fip = from->ipoff;
-	fx->fcs = from->cssel & 0xffff;
-	fx->foo = from->dataoff;
-	fx->fos = from->datasel & 0xffff;
-	for (unsigned i = 0; i < 8; i++)
-		memcpy(fx->st[i], from->st[i], 10);
-}
-
 static kerr_t fpu_to_user(u32 at)
 {
 	struct {
@@ -161,7 +86,7 @@ static kerr_t fpu_to_user(u32 at)
 
 	hal_fpu_save(hal_current(), &img.fx);
 	memset((u8 *)&img.fx + SW_RESERVED, 0, HAL_FPU_SIZE - SW_RESERVED);
-	fsave_from_fx(&img.f, &img.fx);
+	i386_fsave_from_fx(&img.f, &img.fx);
 	err = copy_to_user((void __user *)(uaddr_t)at, &img.f, sizeof(img.f));
 	if (!err)
 		err = copy_to_user((void __user *)(uaddr_t)(at + sizeof(img.f)), &img.fx, sizeof(img.fx));
@@ -189,7 +114,7 @@ static kerr_t fpu_from_user(u32 at)
 		err = copy_from_user(&img.fx, (const void __user *)(uaddr_t)(at + sizeof(img.f)), sizeof(img.fx));
 	if (err)
 		return err;
-	fx_from_fsave(&img.fx, &img.f);
+	i386_fx_from_fsave(&img.fx, &img.f);
 	return hal_fpu_load(hal_current(), &img.fx);
 }
 

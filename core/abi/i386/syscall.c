@@ -11,39 +11,39 @@
 #include <maestro/syscall_table.h>
 #include <maestro/task.h>
 
-/* The number may be another after it. */
-static unsigned __cold trace_enter(struct hal_regs *regs)
+#define WATCHED (TASK_TRACE_SYSCALLS | TASK_PTRACE_SYSCALL | TASK_SINGLESTEP)
+#define NO_CALL U32_MAX
+
+/* The call to make: a tracer may have chosen another, or none (eax is its result then). */
+static unsigned __cold watch_enter(struct hal_regs *regs)
 {
-	if (hal_current()->flags & TASK_PTRACE_SYSCALL)
-		ptrace_syscall(true);
+	regs->eax = (u32)-ENOSYS; /* what a tracer sees */
+	if ((hal_current()->flags & TASK_PTRACE_SYSCALL) && !ptrace_syscall(true))
+		return NO_CALL;
 	if (hal_current()->flags & TASK_TRACE_SYSCALLS)
 		syscall_trace_enter(regs, regs->orig_eax);
 	return regs->orig_eax;
 }
 
-static void __cold trace_exit(struct hal_regs *regs, unsigned nr, long ret)
+static void __cold watch_exit(struct hal_regs *regs, unsigned nr)
 {
 	if (hal_current()->flags & TASK_TRACE_SYSCALLS)
-		syscall_trace_exit(regs, nr, ret);
-	if (hal_current()->flags & TASK_PTRACE_SYSCALL)
-		ptrace_syscall(false);
+		syscall_trace_exit(regs, nr, (long)regs->eax);
+	if (hal_current()->flags & (TASK_PTRACE_SYSCALL | TASK_SINGLESTEP))
+		(void)ptrace_syscall(false);
 }
 
 void upcall_syscall(struct hal_regs *regs)
 {
+	const struct task *t = hal_current();
 	unsigned nr = regs->orig_eax;
-	bool traced = hal_current()->flags & (TASK_TRACE_SYSCALLS | TASK_PTRACE_SYSCALL);
-	long ret;
 
-	if (unlikely(traced)) {
-		regs->eax = (u32)-ENOSYS; /* what a tracer sees at the entry */
-		nr = trace_enter(regs);
-	}
+	if (unlikely(t->flags & WATCHED))
+		nr = watch_enter(regs);
 	if (likely(nr < syscall_count && syscall_table[nr].fn))
-		ret = syscall_table[nr].fn(regs);
-	else
-		ret = syscall_missing(nr);
-	regs->eax = (u32)ret;
-	if (unlikely(traced))
-		trace_exit(regs, nr, ret);
+		regs->eax = (u32)syscall_table[nr].fn(regs);
+	else if (nr != NO_CALL)
+		regs->eax = (u32)syscall_missing(nr);
+	if (unlikely(t->flags & WATCHED)) /* by now: a tracer may have begun in between */
+		watch_exit(regs, nr);
 }

@@ -16,7 +16,7 @@
 #define SECTOR_SHIFT 9
 
 enum bio_op { BIO_READ, BIO_WRITE, BIO_FLUSH, BIO_DISCARD };
-enum { BIO_FUA = 1, BIO_PREFLUSH = 2, BIO_SYNC = 4, BIO_RAHEAD = 8 };
+enum { BIO_FUA = 1, BIO_PREFLUSH = 2, BIO_SYNC = 4, BIO_RAHEAD = 8, BIO_BUF = 16 /* to or from the buffer cache */ };
 struct bio_vec {
 	struct page *page;
 	u32 off, len; /* multiples of 512 */
@@ -89,6 +89,7 @@ struct disk {
 	unsigned ends;	      /* [lock] how many requests ended: a change means there may be room again */
 	unsigned reads_ahead; /* [lock] reads started in a row while writes wait */
 	bool dispatching;     /* [lock] somebody offers requests to the driver */
+	struct atomic past_bufs; /* [a] writes and discards that ended and went past the buffer cache: see BUF_ALIAS */
 	sector_t last_pos;    /* [lock] where the last started request ended */
 	struct timer retry;   /* for a driver that was busy with nothing in flight */
 	struct wait_queue room, idle;
@@ -142,7 +143,12 @@ extern const struct file_ops block_fops; /* /dev nodes: through the buffer cache
 kerr_t block_init(void) __must_check;
 
 /* --- buffer cache (core/block/buf.c): blocks of metadata, one struct buf per (device, block) --- */
-enum { BUF_UPTODATE, BUF_DIRTY, BUF_LOCKED, BUF_WRITING, BUF_ERROR, BUF_WAITERS, BUF_REFERENCED, BUF_CHECKED /* its user has verified the content */ };
+enum { BUF_UPTODATE, BUF_DIRTY, BUF_LOCKED, BUF_WRITING, BUF_ERROR, BUF_WAITERS, BUF_REFERENCED, BUF_ALIAS, BUF_CHECKED /* its user has verified the content */ };
+/*
+ * BUF_ALIAS: read through the device's node, and no file system has asked for it. It may well be a block of a file, which is written from the file's own
+ * cache: so it is good only until something is written to the disk past the buffer cache (disk.past_bufs against buf.seen), unless it is dirty. Whoever
+ * asks for the block by the calls below makes it metadata: then this is the only cache of it, for the device's node too.
+ */
 struct buf {
 	/* [c] */
 	struct block_device *bdev;
@@ -152,6 +158,8 @@ struct buf {
 	/* [a] */
 	struct atomic_long flags;
 	struct atomic refs;
+	/* [buf lock] */
+	int seen; /* BUF_ALIAS: disk.past_bufs when it was read */
 	/* [hash lock] */
 	struct hlist_node hash;
 	struct list lru, bdev_node, dirty_node;

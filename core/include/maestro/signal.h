@@ -143,6 +143,7 @@ kerr_t do_sigprocmask(int how, sigset_t set, sigset_t meant) __must_check;
 long do_sigsuspend(sigset_t set);
 
 /* --- the program's layout of a siginfo (core/proc/siginfo.c over <abi/signal.h>) --- */
+#define SIGINFO_USER_SIZE 128u
 kerr_t siginfo_to_user(void __user *dst, const struct siginfo *info) __must_check;
 kerr_t siginfo_from_user(struct siginfo *info, const void __user *src) __must_check;
 

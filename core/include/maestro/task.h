@@ -35,6 +35,7 @@ enum {
 	TASK_USED_SUPERPRIV = 1 << 7,
 	TASK_TRACE_SYSCALLS = 1 << 8, /* print calls as strace does */
 	TASK_PTRACE_SYSCALL = 1 << 9, /* stop at calls; set by the tracer while it is stopped */
+	TASK_PTRACE_EMU = 1 << 10,    /* and do not carry them out (PTRACE_SYSEMU) */
 };
 
 struct task {
@@ -115,7 +116,7 @@ struct task {
 	struct list ptrace_node, ptraced;
 	u32 ptrace_flags, ptrace_options;
 	int ptrace_code;  /* the stop's, until it is waited for; then the signal to go on with */
-	int ptrace_op;	  /* [o] PTRACE_OP_*: the kind of stop */
+	bool ptrace_zombie; /* a thread that leads no group has ended, and its tracer has not heard yet; one reference */
 	unsigned long ptrace_message;
 	struct siginfo *last_siginfo;
 

@@ -244,6 +244,33 @@ kerr_t hal_context_fork(struct task *child, struct task *parent)
 	return 0;
 }
 
+static void debug_load(const struct hal_context *c)
+{
+	__asm__ volatile("mov %0, %%dr7" ::"r"(0));
+	if (!c->dr7)
+		return;
+	__asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(c->dr[0]), "r"(c->dr[1]), "r"(c->dr[2]), "r"(c->dr[3]));
+	__asm__ volatile("mov %0, %%dr7" ::"r"(c->dr7));
+}
+
+void hal_debug_set(struct task *t, const struct hal_debug *d)
+{
+	for (unsigned i = 0; i < 4; i++)
+		t->ctx.dr[i] = (u32)d->addr[i];
+	t->ctx.dr6 = (u32)d->status;
+	t->ctx.dr7 = (u32)d->control;
+	if (t == hal_current())
+		debug_load(&t->ctx);
+}
+
+void hal_debug_get(const struct task *t, struct hal_debug *d)
+{
+	for (unsigned i = 0; i < 4; i++)
+		d->addr[i] = t->ctx.dr[i];
+	d->status = t->ctx.dr6;
+	d->control = t->ctx.dr7;
+}
+
 void hal_context_switch(struct task *prev, struct task *next)
 {
 	struct x86_cpu *c = x86_this_cpu();
@@ -264,6 +291,8 @@ void hal_context_switch(struct task *prev, struct task *next)
 			c->fpu_owner = next->ctx.fpu;
 		}
 	}
+	if (unlikely(prev->ctx.dr7 | next->ctx.dr7))
+		debug_load(&next->ctx);
 	x86_switch_stack(&prev->ctx.esp, next->ctx.esp);
 }
 

@@ -126,6 +126,32 @@ static int fpu_code(u32 trapno)
 static const u8 signals[TRAP_COUNT] = { SIGFPE, SIGTRAP, 0, SIGTRAP, SIGSEGV, SIGSEGV, SIGILL, SIGSEGV, 0, SIGFPE, SIGSEGV, SIGBUS, SIGBUS, SIGSEGV,
 					0, 0, SIGFPE, SIGBUS, 0, SIGFPE };
 
+#define DR6_IDLE 0xffff0ff0u /* the bits that read as 1 */
+#define DR6_HITS 0xfu
+#define DR6_STEP 0x4000u
+#define EFLAGS_RF 0x10000u
+
+/* What happened, as a code of SIGTRAP. A breakpoint on an instruction is a fault: RF lets it run the next time (SDM vol. 3, 18.3.1.1). */
+static int debug_code(struct hal_regs *regs)
+{
+	struct hal_context *c = &hal_current()->ctx;
+	u32 dr6;
+
+	__asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+	__asm__ volatile("mov %0, %%dr6" ::"r"(DR6_IDLE));
+	dr6 &= DR6_STEP | DR6_HITS;
+	for (unsigned i = 0; i < 4; i++) {
+		u32 enabled = c->dr7 >> (2 * i) & 3;
+
+		if (!enabled)
+			dr6 &= ~(1u << i);
+		else if ((dr6 & (1u << i)) && !(c->dr7 >> (16 + 4 * i) & 3))
+			regs->eflags |= EFLAGS_RF;
+	}
+	c->dr6 = dr6;
+	return dr6 & DR6_STEP ? TRAP_TRACE : dr6 & DR6_HITS ? TRAP_HWBKPT : TRAP_BRKPT;
+}
+
 static void user_trap(struct hal_regs *regs, u32 error, u32 trapno)
 {
 	int code = SI_KERNEL;
@@ -137,9 +163,8 @@ static void user_trap(struct hal_regs *regs, u32 error, u32 trapno)
 		addr = regs->eip;
 		break;
 	case TRAP_DB:
-		code = TRAP_TRACE;
+		code = debug_code(regs);
 		addr = regs->eip;
-		__asm__ volatile("mov %0, %%dr6" ::"r"(0));
 		break;
 	case TRAP_UD:
 		code = ILL_ILLOPN;
@@ -174,6 +199,7 @@ void X86_ASMCALL x86_trap(struct hal_regs *regs, u32 error, u32 trapno)
 		regs->eip = (u32)fixup;
 	} else if (trapno == TRAP_DB) {
 		regs->eflags &= ~EFLAGS_TF;
+		__asm__ volatile("mov %0, %%dr6" ::"r"(DR6_IDLE)); /* a watched word of the program, used on its behalf */
 	} else {
 		kernel_trap(regs, error, trapno, 0);
 	}

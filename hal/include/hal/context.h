@@ -34,6 +34,15 @@ void hal_fpu_save(struct task *t, void *buf);
 /* KERR(EINVAL) if the image has bits that the CPU refuses. */
 kerr_t hal_fpu_load(struct task *t, const void *buf) __must_check;
 void hal_fpu_reset(struct task *t);
+/*
+ * Hardware breakpoints and watchpoints, in the machine's own terms (x86: DR0 to DR3, DR6, DR7; the core's ABI checked them). They hold while t runs in user
+ * mode; a hit is a trap with TRAP_HWBKPT, and adds its bits to status. Current, or a task that does not run. A new thread has none.
+ */
+struct hal_debug {
+	unsigned long addr[4], status, control; /* control 0: none */
+};
+void hal_debug_set(struct task *t, const struct hal_debug *d);
+void hal_debug_get(const struct task *t, struct hal_debug *d);
 /* User TLS: sets slot 0..2 of the thread's GDT entries (i386), or FS/GS base by slot 0/1 (x86_64). Current or stopped task. */
 struct hal_tls {
 	u32 base, limit; /* limit in the unit that flags say */

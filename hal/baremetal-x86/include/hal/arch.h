@@ -26,6 +26,7 @@ struct hal_context {
 	unsigned kmap_depth; /* the maps lie beside the stack: they need no switch */
 	bool user;	     /* has a user side: its registers are at the top of the stack */
 	u64 tls_desc[3];     /* GDT entries 6..8 of this thread */
+	u32 dr[4], dr6, dr7; /* debug registers; dr6: the bits that are set when something happened. dr7 0: off */
 };
 struct hal_mmu {
 	paddr_t cr3;	/* the page-directory-pointer table's frame */
