@@ -42,8 +42,8 @@ CORE_I386 := $(sort $(shell find core/abi/i386 -name '*.c' ! -path '*/vdso/*'))
 CORE_X86_64 := $(sort $(shell find core/abi/x86_64 -name '*.c'))
 CORE_ALL := $(CORE_COMMON) $(CORE_I386) $(CORE_X86_64)
 
-all: ## the kernel, the library, the FUSE front end
-	$(MAKE) build/maestro.elf lib build/maestro-fuse
+all: ## the kernel, the library, the image tool, the FUSE front end
+	$(MAKE) build/maestro.elf lib build/maestro-img build/maestro-fuse
 
 # ---------------------------------------------------------------- generated
 GEN := build/gen/stamp
@@ -76,6 +76,7 @@ build/bare/syscall_table.o: build/gen/i386/syscall_table.c
 # ---------------------------------------------------------------- rooms
 -include hal/hosted-posix/rules.mk
 -include libmaestro/rules.mk
+-include libmaestro/tools/rules.mk
 -include fuse-frontend/rules.mk
 -include hal/null/rules.mk
 -include distro/rules.mk
@@ -100,9 +101,10 @@ run: ## boot to a shell in QEMU (MEM=256 DISK=ide|virtio NOGRAPHIC=1 ...)
 	$(Q)distro/run
 test: ## installs what is missing, passes all tests
 	$(Q)distro/deps build run test
-	$(Q)$(MAKE) -j$$(nproc) build/maestro.elf lib build/maestro-fuse build/debug/unit-tests build/asan/unit-tests build/tsan/unit-tests
+	$(Q)$(MAKE) -j$$(nproc) build/maestro.elf lib build/maestro-img build/maestro-fuse build/debug/unit-tests build/asan/unit-tests build/tsan/unit-tests
 	$(Q)$(MAKE) lint test-lint
 	$(Q)$(MAKE) test-unit
+	$(Q)$(MAKE) test-img
 	$(Q)$(MAKE) test-fuse
 	$(Q)$(MAKE) abi
 	$(Q)$(MAKE) build/devroot.ext2
@@ -110,4 +112,4 @@ test: ## installs what is missing, passes all tests
 disk: build/disk.img ## the bootable disk image
 iso: build/maestro.iso ## the bootable CD image
 clean: ## removes what was built; keeps downloads
-	rm -rf build/bare build/lib build/asan build/tsan build/debug build/null build/gen build/maestro.elf build/libmaestro.* build/maestro-fuse
+	rm -rf build/bare build/lib build/asan build/tsan build/debug build/null build/gen build/maestro.elf build/libmaestro.* build/maestro-img build/maestro-fuse

@@ -163,7 +163,7 @@ int maestro_disk_add_file_part(struct maestro *k, const char *path, unsigned fla
 {
 	struct host_disk_info info;
 	void *arg;
-	int err = host_file_open(path, flags & 7, offset, size, &arg, &info);
+	int err = host_file_open(path, flags & ~(unsigned)MAESTRO_DISK_NO_PARTITIONS, offset, size, &arg, &info);
 
 	if (err)
 		return err;

@@ -57,7 +57,7 @@ build/examples/%: libmaestro/examples/%.c build/libmaestro.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOSTED_HOST_FLAGS) -O2 -o $@ $< build/libmaestro.a -pthread -ldl
 
-install: lib build/maestro-fuse ## library, header, maestro-fuse, manual pages (PREFIX=, DESTDIR=)
+install: lib build/maestro-img build/maestro-fuse ## library, header, tools, manual pages (PREFIX=, DESTDIR=)
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/bin \
 		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 644 build/libmaestro.a $(DESTDIR)$(PREFIX)/lib/
@@ -66,6 +66,6 @@ install: lib build/maestro-fuse ## library, header, maestro-fuse, manual pages (
 	ln -sf $(LIB_SONAME) $(DESTDIR)$(PREFIX)/lib/libmaestro.so
 	install -m 644 libmaestro/include/maestro.h $(DESTDIR)$(PREFIX)/include/
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(LIB_VERSION)|' libmaestro/maestro.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/maestro.pc
-	install -m 755 build/maestro-fuse $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 docs/man/maestro-fuse.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 755 build/maestro-img build/maestro-fuse $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 docs/man/maestro-img.1 docs/man/maestro-fuse.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 docs/man/libmaestro.3 $(DESTDIR)$(PREFIX)/share/man/man3/

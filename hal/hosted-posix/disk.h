@@ -26,7 +26,12 @@ struct host_disk_info {
 };
 
 /* --- disk_host.c --- */
-enum { HOST_FILE_READ_ONLY = 1, HOST_FILE_NO_LOCK = 2, HOST_FILE_FALL_BACK = 4 /* read-only if it cannot be written */ };
+enum {
+	HOST_FILE_READ_ONLY = 1,
+	HOST_FILE_NO_LOCK = 2,
+	HOST_FILE_FALL_BACK = 4, /* read-only if it cannot be written */
+	HOST_FILE_NO_FLUSH = 16, /* flushes do not wait for the host's disk */
+};
 /* Opens an image; *arg and *info are for disk_kern.c. size 0: up to the end of the file. 0 or -errno; -EBUSY: another process has it. */
 int host_file_open(const char *path, unsigned flags, host_u64 offset, host_u64 size, void **arg, struct host_disk_info *info);
 void host_file_close(void *arg);

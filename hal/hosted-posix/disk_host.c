@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct host_iov) == sizeof(struct iovec) && offsetof(struc
 
 struct image {
 	int fd;
-	_Bool read_only;
+	_Bool read_only, no_flush;
 	host_u64 offset;
 };
 
@@ -62,7 +62,7 @@ static int image_flush(void *arg)
 {
 	const struct image *im = arg;
 
-	if (im->read_only)
+	if (im->read_only || im->no_flush)
 		return 0;
 	return fdatasync(im->fd) ? -errno : 0;
 }
@@ -145,7 +145,7 @@ int host_file_open(const char *path, unsigned flags, host_u64 offset, host_u64 s
 		close(fd);
 		return err ? err : -ENOMEM;
 	}
-	*im = (struct image){.fd = fd, .read_only = read_only, .offset = offset};
+	*im = (struct image){.fd = fd, .read_only = read_only, .no_flush = flags & HOST_FILE_NO_FLUSH, .offset = offset};
 	*info = (struct host_disk_info){.sectors = (size ? size : whole - offset) / 512, .read_only = read_only, .model = "file"};
 	*arg = im;
 	return 0;

@@ -143,6 +143,7 @@ enum {
 	MAESTRO_DISK_NO_LOCK = 2,   /* do not take flock(2) on the file (taken exclusively, or shared if read-only) */
 	MAESTRO_DISK_FALL_BACK = 4, /* read-only if the file may not be written */
 	MAESTRO_DISK_NO_PARTITIONS = 8,
+	MAESTRO_DISK_NO_FLUSH = 16, /* a flush does not wait for the host's disk: what was synced survives this process, not a crash of the host */
 };
 /* A file, or a block device of the host, as a disk. 0; -EBUSY: another process has it locked; -ENOENT, -EACCES, -EINVAL (shorter than a sector), -ENOMEM. */
 int maestro_disk_add_file(struct maestro *k, const char *path, unsigned flags, char name[MAESTRO_DISK_NAME]);
