@@ -16,6 +16,7 @@
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
 #include <maestro/mm.h>
+#include <maestro/net.h>
 #include <maestro/pagecache.h>
 #include <maestro/printk.h>
 #include <maestro/proc.h>
@@ -55,6 +56,7 @@ static const struct {
 	{devpts_init, "devpts"},
 	{ext2_init, "ext2"},
 	{vfs_init, "file systems"},
+	{net_init, "sockets"},
 	{devtmpfs_start, "device nodes"},
 	{writeback_init, "write-back"},
 	/* Lines and screens may register. */

@@ -1,85 +1,259 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The socket calls of a kernel that has no protocol family: socket(2) answers EAFNOSUPPORT, as Linux does for a family it was built without, and programs
- * that can do without a daemon then do. No file is a socket, so the other calls answer EBADF or ENOTSOCK, after what Linux checks before that.
+ * The calls that make, name and connect sockets (socket(2), bind(2), connect(2), listen(2), accept(2), getsockname(2), shutdown(2), getsockopt(2)).
+ * The order in which bad arguments are found is Linux's, since programs see which error wins.
  */
 #if __has_include(<gen/sys_proto.h>)
 #include <gen/sys_proto.h>
 #endif
-#include <maestro/lib.h>
-#include <maestro/time_user.h>
-#include <maestro/uaccess.h>
-#include <maestro/vfs.h>
+#include "net_priv.h"
 
-#define FAMILIES 46
-#define SOCK_TYPE_MASK 0xf
-#define SOCK_TYPES 11
 #define SOCK_FLAGS (O_CLOEXEC | O_NONBLOCK)
-#define ADDRESS_MAX 128
 
-static long no_socket(int fd)
+/* ---------------------------------------------------------------- addresses */
+kerr_t address_from_user(void *dst, const void __user *src, int len)
 {
-	struct file *f = fd_get(fd);
+	if (len < 0 || len > ADDRESS_MAX)
+		return KERR(EINVAL);
+	return len ? copy_from_user(dst, src, (size_t)len) : KERR(0);
+}
 
-	if (!f)
-		return -EBADF;
-	file_put(f);
-	return -ENOTSOCK;
+kerr_t address_to_user(const void *addr, int len, void __user *dst, int __user *ulen)
+{
+	s32 room;
+
+	if (copy_in(&room, (const s32 __user *)ulen))
+		return KERR(EFAULT);
+	room = MIN(room, len);
+	if (room < 0)
+		return KERR(EINVAL);
+	if (room && copy_to_user(dst, addr, (size_t)room))
+		return KERR(EFAULT);
+	return put_user(len, ulen);
+}
+
+/* ---------------------------------------------------------------- making */
+static const struct net_family {
+	int family;
+	kerr_t (*create)(int type, int protocol, struct socket **out);
+} families[] = {
+	{ AF_UNIX, unix_create },
+};
+
+static kerr_t socket_create(int domain, int type, int protocol, struct socket **out)
+{
+	if (domain < 0 || domain >= AF_MAX)
+		return KERR(EAFNOSUPPORT);
+	if (type >= SOCK_TYPE_MAX)
+		return KERR(EINVAL);
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		if (families[i].family == domain)
+			return families[i].create(type, protocol, out);
+	return KERR(EAFNOSUPPORT);
+}
+
+/* s has a file with a number, or is released. */
+static long socket_install(struct socket *s, u32 flags)
+{
+	struct file *f;
+	kerr_t err = socket_file(s, flags, &f);
+	long fd;
+
+	if (err) {
+		s->ops->release(s);
+		return kerr_code(err);
+	}
+	fd = fd_install(f, flags & O_CLOEXEC);
+	if (fd < 0)
+		file_put(f);
+	return fd;
 }
 
 long sys_socket(int domain, int type, int protocol)
 {
-	(void)protocol;
-	if ((type & ~SOCK_TYPE_MASK) & ~SOCK_FLAGS)
+	struct socket *s;
+	kerr_t err;
+
+	if ((u32)type & ~SOCK_TYPE_MASK & ~SOCK_FLAGS)
 		return -EINVAL;
-	/* unknown families are refused before unknown types */
-	return domain < 0 || domain >= FAMILIES || (type & SOCK_TYPE_MASK) < SOCK_TYPES ? -EAFNOSUPPORT : -EINVAL;
+	err = socket_create(domain, type & SOCK_TYPE_MASK, protocol, &s);
+	if (err)
+		return kerr_code(err);
+	return socket_install(s, (u32)type & SOCK_FLAGS);
+}
+
+static kerr_t pair_create(int domain, int type, int protocol, struct socket *s[2])
+{
+	kerr_t err = socket_create(domain, type & SOCK_TYPE_MASK, protocol, &s[0]);
+
+	if (err)
+		return err;
+	err = socket_create(domain, type & SOCK_TYPE_MASK, protocol, &s[1]);
+	if (err)
+		goto release;
+	err = s[0]->ops->pair ? s[0]->ops->pair(s[0], s[1]) : KERR(EOPNOTSUPP);
+	if (!err)
+		return 0;
+	s[1]->ops->release(s[1]);
+release:
+	s[0]->ops->release(s[0]);
+	return err;
+}
+
+static kerr_t pair_files(struct socket *s[2], u32 flags, struct file *f[2])
+{
+	kerr_t err = socket_file(s[0], flags, &f[0]);
+
+	if (err) {
+		s[0]->ops->release(s[0]);
+		s[1]->ops->release(s[1]);
+		return err;
+	}
+	err = socket_file(s[1], flags, &f[1]);
+	if (err) {
+		s[1]->ops->release(s[1]);
+		file_put(f[0]);
+	}
+	return err;
 }
 
 long sys_socketpair(int domain, int type, int protocol, void __user *sv)
 {
-	s32 fds[2];
+	struct socket *s[2];
+	struct file *f[2];
+	int fd[2];
+	kerr_t err;
 
-	if ((type & ~SOCK_TYPE_MASK) & ~SOCK_FLAGS)
+	if ((u32)type & ~SOCK_TYPE_MASK & ~SOCK_FLAGS)
 		return -EINVAL;
+	err = fd_reserve((u32)type & O_CLOEXEC, &fd[0]);
+	if (err)
+		return kerr_code(err);
+	err = fd_reserve((u32)type & O_CLOEXEC, &fd[1]);
+	if (err)
+		goto first;
 	/* Linux writes the numbers first */
-	if (copy_in(&fds, (const void __user *)sv) || copy_out(sv, &fds))
-		return -EFAULT;
-	return sys_socket(domain, type, protocol);
+	err = copy_to_user(sv, fd, sizeof(fd));
+	if (!err)
+		err = pair_create(domain, type, protocol, s);
+	if (!err)
+		err = pair_files(s, (u32)type & SOCK_FLAGS, f);
+	if (err)
+		goto second;
+	fd_fill(fd[0], f[0]);
+	fd_fill(fd[1], f[1]);
+	return 0;
+second:
+	fd_unreserve(fd[1]);
+first:
+	fd_unreserve(fd[0]);
+	return kerr_code(err);
 }
 
-long sys_bind(int fd, const void __user *addr, int len)
+/* ---------------------------------------------------------------- naming and connecting */
+long sys_bind(int fd, const void __user *uaddr, int len)
 {
-	(void)addr;
-	(void)len;
-	return no_socket(fd);
+	u8 addr[ADDRESS_MAX];
+	struct socket *s;
+	struct fd f;
+	kerr_t err = socket_fd(fd, &f, &s);
+
+	if (err)
+		return kerr_code(err);
+	memset(addr, 0, sizeof(addr));
+	err = address_from_user(addr, uaddr, len);
+	if (!err)
+		err = s->ops->bind(s, addr, len);
+	fd_put_light(f);
+	return kerr_code(err);
 }
 
-long sys_connect(int fd, const void __user *addr, int len)
+long sys_connect(int fd, const void __user *uaddr, int len)
 {
-	u8 copy[ADDRESS_MAX];
-	long ret = no_socket(fd);
+	u8 addr[ADDRESS_MAX];
+	struct fd f = fd_get_light(fd);
+	struct socket *s;
+	kerr_t err;
 
-	if (ret == -EBADF)
-		return ret;
-	if (len < 0 || len > ADDRESS_MAX)
-		return -EINVAL;
-	return copy_from_user(copy, addr, (size_t)len) ? -EFAULT : ret;
+	if (!f.file)
+		return -EBADF;
+	memset(addr, 0, sizeof(addr));
+	err = address_from_user(addr, uaddr, len);
+	s = socket_of_file(f.file);
+	if (!err)
+		err = s ? s->ops->connect(s, addr, len, f.file->flags & O_NONBLOCK) : KERR(ENOTSOCK);
+	fd_put_light(f);
+	return kerr_code(err);
 }
 
 long sys_listen(int fd, int backlog)
 {
-	(void)backlog;
-	return no_socket(fd);
+	struct socket *s;
+	struct fd f;
+	kerr_t err = socket_fd(fd, &f, &s);
+
+	if (err)
+		return kerr_code(err);
+	err = s->ops->listen(s, MIN((u32)backlog, load_relaxed(&net()->somaxconn)));
+	fd_put_light(f);
+	return kerr_code(err);
+}
+
+/* The peer's address goes out before the number is given. */
+static kerr_t accept_file(struct socket *s, bool nonblock, void __user *uaddr, void __user *ulen, u32 flags, struct file **out)
+{
+	u8 addr[ADDRESS_MAX];
+	struct socket *new;
+	long len;
+	kerr_t err = s->ops->accept(s, nonblock, &new);
+
+	if (err)
+		return err;
+	err = socket_file(new, flags, out);
+	if (err) {
+		new->ops->release(new);
+		return err;
+	}
+	if (!uaddr)
+		return 0;
+	len = new->ops->getname(new, true, addr);
+	err = len < 0 ? KERR(ECONNABORTED) : address_to_user(addr, (int)len, uaddr, ulen);
+	if (err)
+		file_put(*out);
+	return err;
+}
+
+static long accept_fd(struct file *lf, void __user *uaddr, void __user *ulen, u32 flags)
+{
+	struct socket *s = socket_of_file(lf);
+	struct file *f;
+	int fd;
+	kerr_t err;
+
+	if (flags & ~SOCK_FLAGS)
+		return -EINVAL;
+	err = fd_reserve(flags & O_CLOEXEC, &fd);
+	if (err)
+		return kerr_code(err);
+	err = s ? accept_file(s, lf->flags & O_NONBLOCK, uaddr, ulen, flags, &f) : KERR(ENOTSOCK);
+	if (err) {
+		fd_unreserve(fd);
+		return kerr_code(err);
+	}
+	fd_fill(fd, f);
+	return fd;
 }
 
 long sys_accept4(int fd, void __user *addr, void __user *len, int flags)
 {
-	long ret = no_socket(fd);
+	struct fd f = fd_get_light(fd);
+	long ret;
 
-	(void)addr;
-	(void)len;
-	return ret != -EBADF && (flags & ~SOCK_FLAGS) ? -EINVAL : ret;
+	if (!f.file)
+		return -EBADF;
+	ret = accept_fd(f.file, addr, len, (u32)flags);
+	fd_put_light(f);
+	return ret;
 }
 
 long sys_accept(int fd, void __user *addr, void __user *len)
@@ -87,110 +261,73 @@ long sys_accept(int fd, void __user *addr, void __user *len)
 	return sys_accept4(fd, addr, len, 0);
 }
 
-long sys_getsockopt(int fd, int level, int name, void __user *val, void __user *len)
+static long get_name(int fd, bool peer, void __user *uaddr, void __user *ulen)
 {
-	(void)level;
-	(void)name;
-	(void)val;
-	(void)len;
-	return no_socket(fd);
-}
+	u8 addr[ADDRESS_MAX];
+	struct socket *s;
+	struct fd f;
+	kerr_t err = socket_fd(fd, &f, &s);
+	long len;
 
-long sys_setsockopt(int fd, int level, int name, const void __user *val, int len)
-{
-	(void)level;
-	(void)name;
-	(void)val;
-	return len < 0 ? -EINVAL : no_socket(fd);
+	if (err)
+		return kerr_code(err);
+	len = s->ops->getname(s, peer, addr);
+	err = len < 0 ? kerr_of(len) : address_to_user(addr, (int)len, uaddr, ulen);
+	fd_put_light(f);
+	return kerr_code(err);
 }
 
 long sys_getsockname(int fd, void __user *addr, void __user *len)
 {
-	(void)addr;
-	(void)len;
-	return no_socket(fd);
+	return get_name(fd, false, addr, len);
 }
 
 long sys_getpeername(int fd, void __user *addr, void __user *len)
 {
-	(void)addr;
-	(void)len;
-	return no_socket(fd);
-}
-
-static bool in_user_space(const void __user *buf, size_t size)
-{
-	uintptr_t start = (uintptr_t)buf;
-
-	return start <= HAL_USER_END && size <= HAL_USER_END - start;
-}
-
-long sys_sendto(int fd, const void __user *buf, size_t size, unsigned flags, const void __user *addr, int addrlen)
-{
-	(void)flags;
-	(void)addr;
-	(void)addrlen;
-	return in_user_space(buf, size) ? no_socket(fd) : -EFAULT;
-}
-
-long sys_recvfrom(int fd, void __user *buf, size_t size, unsigned flags, void __user *addr, void __user *addrlen)
-{
-	(void)flags;
-	(void)addr;
-	(void)addrlen;
-	return in_user_space(buf, size) ? no_socket(fd) : -EFAULT;
-}
-
-long sys_sendmsg(int fd, const void __user *msg, unsigned flags)
-{
-	(void)msg;
-	return flags & 0x80000000u ? -EINVAL : no_socket(fd);
-}
-
-long sys_recvmsg(int fd, void __user *msg, unsigned flags)
-{
-	(void)msg;
-	return flags & 0x80000000u ? -EINVAL : no_socket(fd);
-}
-
-long sys_sendmmsg(int fd, const void __user *msgs, unsigned vlen, unsigned flags)
-{
-	(void)msgs;
-	(void)vlen;
-	return flags & 0x80000000u ? -EINVAL : no_socket(fd);
-}
-
-static long recvmmsg(int fd, unsigned flags, const void __user *timeout, bool time64)
-{
-	struct timespec64 t;
-
-	if (flags & 0x80000000u)
-		return -EINVAL;
-	if (timeout) {
-		if (time64 ? get_timespec64(&t, timeout) : get_timespec(&t, timeout))
-			return -EFAULT;
-		if (!timespec_valid(t))
-			return -EINVAL;
-	}
-	return no_socket(fd);
-}
-
-long sys_recvmmsg(int fd, void __user *msgs, unsigned vlen, unsigned flags, const void __user *timeout)
-{
-	(void)msgs;
-	(void)vlen;
-	return recvmmsg(fd, flags, timeout, false);
-}
-
-long sys_recvmmsg_time64(int fd, void __user *msgs, unsigned vlen, unsigned flags, const void __user *timeout)
-{
-	(void)msgs;
-	(void)vlen;
-	return recvmmsg(fd, flags, timeout, true);
+	return get_name(fd, true, addr, len);
 }
 
 long sys_shutdown(int fd, int how)
 {
-	(void)how;
-	return no_socket(fd);
+	struct socket *s;
+	struct fd f;
+	kerr_t err = socket_fd(fd, &f, &s);
+
+	if (err)
+		return kerr_code(err);
+	err = how < 0 || how > 2 ? KERR(EINVAL) : s->ops->shutdown(s, (unsigned)how + 1);
+	fd_put_light(f);
+	return kerr_code(err);
+}
+
+/* ---------------------------------------------------------------- options */
+long sys_setsockopt(int fd, int level, int name, const void __user *val, int len)
+{
+	struct socket *s;
+	struct fd f;
+	kerr_t err;
+	long ret;
+
+	if (len < 0)
+		return -EINVAL;
+	err = socket_fd(fd, &f, &s);
+	if (err)
+		return kerr_code(err);
+	ret = level == SOL_SOCKET ? socket_setsockopt(s, name, val, len) : -EOPNOTSUPP;
+	fd_put_light(f);
+	return ret;
+}
+
+long sys_getsockopt(int fd, int level, int name, void __user *val, void __user *len)
+{
+	struct socket *s;
+	struct fd f;
+	kerr_t err = socket_fd(fd, &f, &s);
+	long ret;
+
+	if (err)
+		return kerr_code(err);
+	ret = level == SOL_SOCKET ? socket_getsockopt(s, name, val, len) : -EOPNOTSUPP;
+	fd_put_light(f);
+	return ret;
 }

@@ -91,3 +91,19 @@ void wake_up_n(struct wait_queue *q, unsigned n, u32 key)
 	}
 	spin_unlock_irqrestore(&q->lock, flags);
 }
+
+void wake_up_within(struct wait_queue *q, u32 key)
+{
+	struct wait_entry *e, *tmp;
+
+	if (!wait_queue_active(q))
+		return;
+	spin_lock_nested(&q->lock);
+	list_for_each_safe(e, tmp, &q->entries, node) {
+		if (e->wake)
+			(void)e->wake(e, key);
+		else
+			task_wake_sleeping(e->task);
+	}
+	spin_unlock(&q->lock);
+}

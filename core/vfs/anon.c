@@ -76,3 +76,47 @@ kerr_t file_anon(const char *name, const struct file_ops *ops, void *priv, u32 f
 	*out = f;
 	return 0;
 }
+
+kerr_t pseudo_dentry(struct mount *mnt, mode_t mode, const struct dentry_ops *ops, struct dentry **out)
+{
+	static const struct name n = { "", 0, 0 };
+	struct inode *inode;
+	struct dentry *d;
+	kerr_t err = inode_new(mnt->sb, &inode);
+
+	if (err)
+		return err;
+	inode->ino = vfs_new_ino();
+	inode->mode = mode;
+	inode->uid = current_cred()->fsuid;
+	inode->gid = current_cred()->fsgid;
+	inode->atime = inode->mtime = inode->ctime = ktime_get_real_coarse_ts();
+	err = dentry_alloc(mnt->sb, NULL, &n, &d);
+	if (err) {
+		inode_put(inode);
+		return err;
+	}
+	d->ops = ops;
+	dentry_instantiate(d, inode);
+	*out = d;
+	return 0;
+}
+
+kerr_t file_pseudo(struct mount *mnt, mode_t mode, const struct dentry_ops *ops, struct file **out)
+{
+	struct file *f = file_alloc();
+	struct dentry *d;
+	kerr_t err;
+
+	if (!f)
+		return KERR(ENFILE);
+	err = pseudo_dentry(mnt, mode, ops, &d);
+	if (err) {
+		file_put(f);
+		return err;
+	}
+	f->path = (struct path) { mount_get(mnt), d };
+	f->inode = d->inode;
+	*out = f;
+	return 0;
+}

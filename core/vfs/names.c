@@ -178,7 +178,7 @@ static kerr_t make_named(const struct path *dir, const char *name, const struct 
 	return make_in(dir, &n, false, m, out);
 }
 
-static kerr_t make_walk(int dirfd, const char *name, const struct make *m)
+static kerr_t make_walk(int dirfd, const char *name, const struct make *m, struct path *out)
 {
 	struct walk w;
 	kerr_t err = walk_start(&w, dirfd, name, LOOKUP_PARENT);
@@ -186,7 +186,7 @@ static kerr_t make_walk(int dirfd, const char *name, const struct make *m)
 	if (!err)
 		err = walk_run(&w, NULL);
 	if (!err)
-		err = w.last_type == LAST_NORM ? make_in(&w.path, &w.last, w.trailing, m, NULL) : KERR(EEXIST);
+		err = w.last_type == LAST_NORM ? make_in(&w.path, &w.last, w.trailing, m, out) : KERR(EEXIST);
 	walk_end(&w);
 	return err;
 }
@@ -242,23 +242,30 @@ kerr_t vfs_link(const struct path *old, const struct path *dir, const char *name
 
 kerr_t do_mkdir(int dirfd, const char *name, mode_t mode)
 {
-	return make_walk(dirfd, name, &(struct make) { .kind = MAKE_DIR, .mode = mode_masked(mode) });
+	return make_walk(dirfd, name, &(struct make) { .kind = MAKE_DIR, .mode = mode_masked(mode) }, NULL);
 }
 
-kerr_t do_mknod(int dirfd, const char *name, mode_t mode, dev_t dev)
+kerr_t do_mknod_path(int dirfd, const char *name, mode_t mode, dev_t dev, struct path *out)
 {
 	struct make m;
 	kerr_t err = node_make(mode, dev, &m);
 
+	if (err)
+		return err;
 	m.mode = mode_masked(mode);
-	return err ? err : make_walk(dirfd, name, &m);
+	return make_walk(dirfd, name, &m, out);
+}
+
+kerr_t do_mknod(int dirfd, const char *name, mode_t mode, dev_t dev)
+{
+	return do_mknod_path(dirfd, name, mode, dev, NULL);
 }
 
 kerr_t do_symlink(const char *target, int dirfd, const char *name)
 {
 	if (!*target)
 		return KERR(ENOENT);
-	return make_walk(dirfd, name, &(struct make) { .kind = MAKE_SYMLINK, .target = target });
+	return make_walk(dirfd, name, &(struct make) { .kind = MAKE_SYMLINK, .target = target }, NULL);
 }
 
 kerr_t do_link(int odfd, const char *oname, int ndfd, const char *nname, unsigned flags)
@@ -279,7 +286,7 @@ kerr_t do_link(int odfd, const char *oname, int ndfd, const char *nname, unsigne
 	err = path_lookup(odfd, oname, lookup, &old);
 	if (err)
 		return err;
-	err = make_walk(ndfd, nname, &(struct make) { .kind = MAKE_LINK, .old = &old });
+	err = make_walk(ndfd, nname, &(struct make) { .kind = MAKE_LINK, .old = &old }, NULL);
 	path_put(&old);
 	return err;
 }

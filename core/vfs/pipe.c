@@ -438,31 +438,14 @@ static const struct dentry_ops pipe_dentry_ops = { .dname = pipe_dname };
 
 static kerr_t pipe_inode_make(struct dentry **out)
 {
-	static const struct name n = { "", 0, 0 };
-	struct super *sb = vfs()->pipe_mnt->sb;
-	struct inode *inode;
-	struct dentry *d;
-	kerr_t err = inode_new(sb, &inode);
+	struct pipe *p = pipe_alloc();
+	kerr_t err = p ? pseudo_dentry(vfs()->pipe_mnt, S_IFIFO | 0600, &pipe_dentry_ops, out) : KERR(ENOMEM);
 
-	if (err)
-		return err;
-	inode->ino = vfs_new_ino();
-	inode->mode = S_IFIFO | 0600;
-	inode->uid = current_cred()->fsuid;
-	inode->gid = current_cred()->fsgid;
-	inode->atime = inode->mtime = inode->ctime = ktime_get_real_coarse_ts();
-	inode->pipe = pipe_alloc();
-	err = inode->pipe ? dentry_alloc(sb, NULL, &n, &d) : KERR(ENOMEM);
-	if (err) {
-		if (inode->pipe)
-			pipe_free(inode->pipe);
-		inode_put(inode);
-		return err;
-	}
-	d->ops = &pipe_dentry_ops;
-	dentry_instantiate(d, inode);
-	*out = d;
-	return 0;
+	if (!err)
+		(*out)->inode->pipe = p;
+	else if (p)
+		pipe_free(p);
+	return err;
 }
 
 static void pipe_file_fill(struct file *f, struct dentry *d, u32 flags)

@@ -53,22 +53,6 @@ kerr_t epoll_init(void)
 	return 0;
 }
 
-void wake_up_within(struct wait_queue *q, u32 key)
-{
-	struct wait_entry *e, *tmp;
-
-	if (!wait_queue_active(q))
-		return;
-	spin_lock_nested(&q->lock);
-	list_for_each_safe(e, tmp, &q->entries, node) {
-		if (e->wake)
-			(void)e->wake(e, key);
-		else
-			task_wake_sleeping(e->task);
-	}
-	spin_unlock(&q->lock);
-}
-
 static void item_ready(struct epitem *it)
 {
 	struct eventpoll *ep = it->ep;

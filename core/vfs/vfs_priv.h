@@ -82,6 +82,8 @@ void path_follow_mounts(struct path *p); /* to the top of what is mounted there;
 void path_follow_mounts_get(struct path *p);
 kerr_t mount_init(void) __must_check;
 kerr_t anon_init(void) __must_check;
+/* A dentry without a place, on an inode of its own (a number of its own, current's owner, times of now). */
+kerr_t pseudo_dentry(struct mount *mnt, mode_t mode, const struct dentry_ops *ops, struct dentry **out) __must_check;
 bool path_is_mountpoint(const struct dentry *d);
 
 /* --- namei.c --- */
@@ -168,8 +170,6 @@ ssize_t pipe_to_pipe(struct file *in, struct file *out, size_t n, bool nonblock,
 /* --- epoll.c --- */
 void epoll_file_released(struct file *f);
 kerr_t epoll_init(void) __must_check;
-/* Wakes q from within another queue's wake function. */
-void wake_up_within(struct wait_queue *q, u32 key);
 
 /* --- poll.c --- */
 #define POLL_INLINE 8

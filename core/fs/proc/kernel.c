@@ -297,6 +297,13 @@ static kerr_t target_mounts(struct pctx *c, char *buf)
 	return 0;
 }
 
+static kerr_t target_net(struct pctx *c, char *buf)
+{
+	(void)c;
+	strlcpy(buf, "self/net", PATH_MAX);
+	return 0;
+}
+
 static void show_locks(struct seq_buf *s, struct pctx *c)
 {
 	(void)c;
@@ -326,6 +333,7 @@ const struct pnode proc_root_nodes[] = {
 	{.name = "meminfo", .mode = S_IFREG | 0444, .show = show_meminfo},
 	{.name = "modules", .mode = S_IFREG | 0444, .show = show_nothing},
 	{.name = "mounts", .mode = S_IFLNK | 0777, .target = target_mounts},
+	{.name = "net", .mode = S_IFLNK | 0777, .target = target_net},
 	{.name = "partitions", .mode = S_IFREG | 0444, .show = show_partitions},
 	{.name = "self", .mode = S_IFLNK | 0777, .target = target_self},
 	{.name = "slabinfo", .mode = S_IFREG | 0400, .show = show_slabinfo},

@@ -638,6 +638,7 @@ static kerr_t follow_root(struct pctx *c, struct path *out)
 	{.name = "mem", .mode = S_IFREG | 0600, .fops = &proc_mem_fops},                                             \
 	{.name = "mounts", .mode = S_IFREG | 0444, .fops = &proc_mounts_fops},                                       \
 	{.name = "mountinfo", .mode = S_IFREG | 0444, .fops = &proc_mounts_fops, .flags = 1 << 16},                  \
+	{.name = "net", .mode = S_IFDIR | 0555, .children = proc_net_nodes},                                         \
 	{.name = "limits", .mode = S_IFREG | 0444, .show = show_limits},                                             \
 	{.name = "io", .mode = S_IFREG | 0400, .show = show_io, .flags = PN_PTRACE},                                 \
 	{.name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj, .write = write_oom_score_adj}, \

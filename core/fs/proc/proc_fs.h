@@ -48,7 +48,7 @@ static inline struct proc_inode *proc_i(struct inode *i)
 	return container_of(i, struct proc_inode, vfs);
 }
 
-extern const struct pnode proc_root_nodes[], proc_pid_nodes[], proc_task_nodes[], proc_sys_nodes[];
+extern const struct pnode proc_root_nodes[], proc_pid_nodes[], proc_task_nodes[], proc_sys_nodes[], proc_net_nodes[], proc_sys_net_nodes[];
 extern const struct file_ops proc_text_fops, proc_mem_fops, proc_mounts_fops, proc_kmsg_fops;
 
 /* Fills a super with a tree of nodes; sysfs uses it too. */
@@ -63,4 +63,5 @@ struct mm *proc_task_mm(struct task *t);
 /* File number n of t, referenced, or NULL. */
 /* The first open number >= n of t, or -1. */
 int proc_task_next_fd(struct task *t, int n);
+kerr_t proc_parse_u32(const char *text, u32 *out) __must_check; /* a decimal number, white space around it */
 char proc_state_letter(const struct task *t);

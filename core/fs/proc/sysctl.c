@@ -11,7 +11,7 @@
 #include "proc_fs.h"
 
 /* --- a u32 of mm_state, by offset --- */
-static kerr_t parse_u32(const char *text, u32 *out)
+kerr_t proc_parse_u32(const char *text, u32 *out)
 {
 	const char *p = text;
 	u64 v;
@@ -39,7 +39,7 @@ static kerr_t parse_u32(const char *text, u32 *out)
 	static kerr_t write_##field(struct seq_buf *unused, struct pctx *c)             \
 	{                                                                               \
 		u32 v;                                                                      \
-		kerr_t err = parse_u32(c->arg, &v);                                         \
+		kerr_t err = proc_parse_u32(c->arg, &v);                                         \
                                                                                     \
 		(void)unused;                                                               \
 		if (err || v > (max))                                                       \
@@ -63,7 +63,7 @@ MM_WORD(randomize_va_space, 2)
 static kerr_t write_drop_caches(struct seq_buf *unused, struct pctx *c)
 {
 	u32 what;
-	kerr_t err = parse_u32(c->arg, &what);
+	kerr_t err = proc_parse_u32(c->arg, &what);
 
 	(void)unused;
 	if (err || what < 1 || what > 4)
@@ -239,6 +239,7 @@ static const struct pnode fs_nodes[] = {
 const struct pnode proc_sys_nodes[] = {
 	{.name = "fs", .mode = S_IFDIR | 0555, .children = fs_nodes},
 	{.name = "kernel", .mode = S_IFDIR | 0555, .children = kernel_nodes},
+	{.name = "net", .mode = S_IFDIR | 0555, .children = proc_sys_net_nodes},
 	{.name = "vm", .mode = S_IFDIR | 0555, .children = vm_nodes},
 	{.name = NULL},
 };

@@ -24,7 +24,7 @@ struct group_list {
 struct user_struct {
 	struct list node; /* [kernel.proc.user_lock] */
 	uid_t uid;	  /* [c] */
-	struct atomic refs, processes, sigpending, inotify_instances, inotify_watches; /* [a] */
+	struct atomic refs, processes, sigpending, inotify_instances, inotify_watches, unix_inflight; /* [a] */
 };
 void user_put(struct user_struct *u);
 kerr_t user_find(uid_t uid, struct user_struct **out) __must_check; /* with a reference; made if new */

@@ -15,6 +15,7 @@
 #include <maestro/state/fs.h>
 #include <maestro/state/lib.h>
 #include <maestro/state/mm.h>
+#include <maestro/state/net.h>
 #include <maestro/state/proc.h>
 #include <maestro/state/sched.h>
 #include <maestro/state/syscall.h>
@@ -37,6 +38,7 @@ struct kernel {
 	struct block_state block;
 	struct dev_state dev;
 	struct tty_state tty;
+	struct net_state net;	  /* sockets */
 	struct syscall_state syscall;
 	struct abi_state abi;
 	struct debug_state debug; /* syscall counts, trace */

@@ -24,6 +24,7 @@ enum lock_rank {
 	RANK_INODE_DIR,	 /* inode.rwsem of a directory (parent) */
 	RANK_INODE,	 /* inode.rwsem of the object in it */
 	RANK_PIPE,	 /* pipe.mutex */
+	RANK_SOCKET_READ, /* unix_sock.read_mutex */
 	RANK_TTY,	 /* tty.termios_sem, tty.ldisc mutexes */
 	RANK_PROC_TREE,	 /* sleeping locks over the process tree, if any */
 	RANK_EXEC,	 /* proc.exec_mutex */
@@ -35,6 +36,9 @@ enum lock_rank {
 	RANK_MUTEX_LEAF, /* mutexes inside which no other sleeping lock is taken */
 	/* spinning */
 	RANK_SPIN_OUTER,
+	RANK_NET_TABLE,	  /* net: names of sockets */
+	RANK_NET_GC,	  /* net: sockets in messages */
+	RANK_SOCKET,	  /* socket.lock */
 	RANK_FILES,	  /* files.lock */
 	RANK_TASKLIST,	  /* proc.tree_lock: parents, children, groups, sessions, pid maps */
 	RANK_SIGHAND,	  /* sighand.lock: signal queues and handlers */

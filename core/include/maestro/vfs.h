@@ -452,6 +452,8 @@ struct file {
 kerr_t file_open_path(const struct path *p, u32 flags, const struct cred *c, struct file **out) __must_check; /* takes its own references */
 /* A file on no path: pipes, eventfd, epoll. name for /proc: "anon_inode:[eventfd]". */
 kerr_t file_anon(const char *name, const struct file_ops *ops, void *priv, u32 flags, struct file **out) __must_check;
+/* A file on an inode of its own, outside any tree, on a kernel-internal mount. The caller fills flags, mode, ops, priv; until then nothing is released. */
+kerr_t file_pseudo(struct mount *mnt, mode_t mode, const struct dentry_ops *ops, struct file **out) __must_check;
 static inline struct file *file_get(struct file *f)
 {
 	atomic_inc(&f->refs);
@@ -555,6 +557,7 @@ struct open_how_k {
 kerr_t do_open(int dirfd, const char *name, const struct open_how_k *how, struct file **out) __must_check;
 kerr_t do_mkdir(int dirfd, const char *name, mode_t mode) __must_check;
 kerr_t do_mknod(int dirfd, const char *name, mode_t mode, dev_t dev) __must_check;
+kerr_t do_mknod_path(int dirfd, const char *name, mode_t mode, dev_t dev, struct path *out) __must_check; /* and what was made, referenced; out may be NULL */
 kerr_t do_unlink(int dirfd, const char *name) __must_check;
 kerr_t do_rmdir(int dirfd, const char *name) __must_check;
 kerr_t do_symlink(const char *target, int dirfd, const char *name) __must_check;

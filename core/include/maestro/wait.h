@@ -23,6 +23,7 @@ struct wait_queue {
 void wait_queue_init(struct wait_queue *q);
 /* Wakes all non-exclusive and at most n exclusive waiters (n 0: all). Any context. */
 void wake_up_n(struct wait_queue *q, unsigned n, u32 key);
+void wake_up_within(struct wait_queue *q, u32 key); /* all of q, from within another queue's wake function */
 #define wake_up(q) wake_up_n((q), 1, 0)
 #define wake_up_all(q) wake_up_n((q), 0, 0)
 #define wake_up_poll(q, events) wake_up_n((q), 1, (events))
