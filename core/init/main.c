@@ -21,6 +21,7 @@
 #include <maestro/printk.h>
 #include <maestro/proc.h>
 #include <maestro/slab.h>
+#include <maestro/sysv.h>
 #include <maestro/timer.h>
 #include <maestro/tty.h>
 #include <maestro/version.h>
@@ -41,6 +42,7 @@ static const struct {
 	/* Pids, signals, credentials: kernel threads can be made. */
 	{proc_init, "processes"},
 	{futex_init, "futexes"},
+	{sysv_init, "System V IPC"},
 	{work_system_init, "work queues"},
 	{mm_init, "address spaces"},
 	{pagecache_init, "page cache"},
@@ -54,10 +56,12 @@ static const struct {
 	{procfs_init, "proc"},
 	{sysfs_init, "sysfs"},
 	{devpts_init, "devpts"},
+	{mqueue_init, "mqueue"},
 	{ext2_init, "ext2"},
 	{vfs_init, "file systems"},
 	{net_init, "sockets"},
 	{devtmpfs_start, "device nodes"},
+	{mqueue_start, "message queues"},
 	{writeback_init, "write-back"},
 	/* Lines and screens may register. */
 	{tty_init, "terminals"},

@@ -71,6 +71,36 @@ kerr_t do_munmap(uaddr_t addr, size_t len)
 	return err;
 }
 
+static bool maps_from(const struct vma *v, uaddr_t addr, const struct vm_ops *ops)
+{
+	return v->ops == ops && v->start >= addr && (v->start - addr) >> PAGE_SHIFT == v->pgoff;
+}
+
+kerr_t mm_unmap_file_at(uaddr_t addr, const struct vm_ops *ops)
+{
+	struct mm *mm = current->mm;
+	struct inode *inode = NULL;
+	struct vma *v, *next;
+	kerr_t err = KERR(0);
+
+	rwsem_write_lock(&mm->lock);
+	for (v = vma_find(mm, addr); v && !err; v = next) {
+		next = vma_next(mm, v);
+		if (inode && v->start - addr >= (uaddr_t)inode_size(inode))
+			break;
+		if (!maps_from(v, addr, ops) || (inode && v->file->inode != inode))
+			continue;
+		if (!inode)
+			inode = inode_get(v->file->inode);
+		err = munmap_locked(mm, v->start, v->end - v->start);
+	}
+	rwsem_write_unlock(&mm->lock);
+	if (!inode)
+		return KERR(EINVAL);
+	inode_put(inode);
+	return err;
+}
+
 /*
  * The tables are emptied in few long runs, each of whole tables (nothing else lies in the gaps), since a backend frees a table at once if all of its
  * range goes. A wide gap starts a new run: with 47 bits of addresses nobody wants to step through it.

@@ -17,6 +17,7 @@
 #include <maestro/proc.h>
 #include <maestro/ptrace.h>
 #include <maestro/slab.h>
+#include <maestro/sysv.h>
 #include <maestro/tty.h>
 #include <maestro/vfs.h>
 
@@ -288,6 +289,8 @@ static void give_all_back(struct task *t, int code)
 	}
 	futex_exit_robust(t);
 	task_drop_mm(t);
+	sem_exit(t);
+	shm_exit(t);
 	drop_files(t);
 	if (last)
 		leave_group(p);

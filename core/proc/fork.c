@@ -13,6 +13,7 @@
 #include <maestro/proc.h>
 #include <maestro/ptrace.h>
 #include <maestro/slab.h>
+#include <maestro/sysv.h>
 #include <maestro/tty.h>
 #include <maestro/uaccess.h>
 #include <maestro/vfs.h>
@@ -178,6 +179,7 @@ static void drop_task(struct task *t)
 	struct proc *p = t->proc;
 	bool own_proc = p && !p->leader; /* never got into the tree */
 
+	sem_exit(t);
 	if (t->mm)
 		mm_put_user(t->mm);
 	if (t->fs)
@@ -209,6 +211,8 @@ static kerr_t copy_task(struct task **out, const struct clone_args *a)
 		err = copy_fs(t, me, a->flags);
 	if (!err)
 		err = copy_mm(t, me, a->flags);
+	if (!err && (a->flags & CLONE_SYSVSEM))
+		err = sem_undo_share(t, me);
 	if (!err)
 		err = hal_context_fork(t, me);
 	if (!err)

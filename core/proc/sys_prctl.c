@@ -7,6 +7,7 @@
 #include <maestro/lib.h>
 #include <maestro/mm.h>
 #include <maestro/proc.h>
+#include <maestro/sysv.h>
 #include <maestro/uaccess.h>
 #include <maestro/vfs.h>
 
@@ -142,6 +143,8 @@ long sys_unshare(unsigned long flags)
 			fs_ctx_put(fs);
 		return kerr_code(err);
 	}
+	if (flags & CLONE_SYSVSEM)
+		sem_exit(t); /* as at its end */
 	if (fs) {
 		struct fs_ctx *old = t->fs;
 

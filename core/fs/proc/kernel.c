@@ -340,6 +340,7 @@ const struct pnode proc_root_nodes[] = {
 	{.name = "stat", .mode = S_IFREG | 0444, .show = show_stat},
 	{.name = "swaps", .mode = S_IFREG | 0444, .show = show_swaps},
 	{.name = "sys", .mode = S_IFDIR | 0555, .children = proc_sys_nodes},
+	{.name = "sysvipc", .mode = S_IFDIR | 0555, .children = proc_sysvipc_nodes},
 	{.name = "thread-self", .mode = S_IFLNK | 0777, .target = target_thread_self},
 	{.name = "tty", .mode = S_IFDIR | 0555, .children = tty_nodes},
 	{.name = "uptime", .mode = S_IFREG | 0444, .show = show_uptime},

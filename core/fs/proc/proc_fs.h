@@ -51,6 +51,21 @@ static inline struct proc_inode *proc_i(struct inode *i)
 extern const struct pnode proc_root_nodes[], proc_pid_nodes[], proc_task_nodes[], proc_sys_nodes[], proc_net_nodes[], proc_sys_net_nodes[];
 extern const struct file_ops proc_text_fops, proc_mem_fops, proc_mounts_fops, proc_kmsg_fops;
 
+/* --- sysvipc.c --- */
+extern const struct pnode proc_sysvipc_nodes[];
+#define PROC_VALUE(field)                                        \
+	void proc_show_##field(struct seq_buf *s, struct pctx *c); \
+	kerr_t proc_write_##field(struct seq_buf *unused, struct pctx *c) __must_check
+PROC_VALUE(shm_max);
+PROC_VALUE(shm_all);
+PROC_VALUE(shm_mni);
+PROC_VALUE(msg_max);
+PROC_VALUE(msg_mnb);
+PROC_VALUE(msg_mni);
+PROC_VALUE(shm_rmid_forced);
+PROC_VALUE(sem_limits);
+#define PROC_VALUE_NODE(file, field) {.name = file, .mode = S_IFREG | 0644, .show = proc_show_##field, .write = proc_write_##field}
+
 /* Fills a super with a tree of nodes; sysfs uses it too. */
 kerr_t pnode_fill_super(struct super *sb, const struct pnode *top, u64 magic) __must_check;
 /* The task behind the inode, referenced (c->task, c->proc filled); KERR(ESRCH) if it is gone. */

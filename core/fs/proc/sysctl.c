@@ -192,6 +192,9 @@ static const struct pnode kernel_nodes[] = {
 	{.name = "core_pattern", .mode = S_IFREG | 0444, .show = show_core_pattern},
 	{.name = "domainname", .mode = S_IFREG | 0644, .show = show_domainname, .write = write_domainname},
 	{.name = "hostname", .mode = S_IFREG | 0644, .show = show_hostname, .write = write_hostname},
+	PROC_VALUE_NODE("msgmax", msg_max),
+	PROC_VALUE_NODE("msgmnb", msg_mnb),
+	PROC_VALUE_NODE("msgmni", msg_mni),
 	{.name = "ngroups_max", .mode = S_IFREG | 0444, .show = show_ngroups_max},
 	{.name = "osrelease", .mode = S_IFREG | 0444, .show = show_osrelease},
 	{.name = "ostype", .mode = S_IFREG | 0444, .show = show_ostype},
@@ -202,6 +205,11 @@ static const struct pnode kernel_nodes[] = {
 	{.name = "printk", .mode = S_IFREG | 0444, .show = show_printk},
 	{.name = "random", .mode = S_IFDIR | 0555, .children = random_nodes},
 	MM_NODE(randomize_va_space),
+	PROC_VALUE_NODE("sem", sem_limits),
+	PROC_VALUE_NODE("shm_rmid_forced", shm_rmid_forced),
+	PROC_VALUE_NODE("shmall", shm_all),
+	PROC_VALUE_NODE("shmmax", shm_max),
+	PROC_VALUE_NODE("shmmni", shm_mni),
 	{.name = "threads-max", .mode = S_IFREG | 0444, .show = show_threads_max},
 	{.name = "version", .mode = S_IFREG | 0444, .show = show_osversion},
 	{.name = NULL},
@@ -226,12 +234,44 @@ static const struct pnode inotify_nodes[] = {
 	{.name = "max_user_watches", .mode = S_IFREG | 0444, .show = show_inotify_watches},
 	{.name = NULL},
 };
+static kerr_t write_range(const char *text, u32 min, u32 max, u32 *value)
+{
+	u32 v;
+	kerr_t err = parse_u32(text, &v);
+
+	if (err || v < min || v > max)
+		return KERR(EINVAL);
+	store_relaxed(value, v);
+	return 0;
+}
+
+#define MQ_VALUE(field, min, max)                                                  \
+	static void show_mq_##field(struct seq_buf *s, struct pctx *c)             \
+	{                                                                          \
+		(void)c;                                                           \
+		seq_printf(s, "%u\n", load_relaxed(&kernel()->mqueue.field));      \
+	}                                                                          \
+	static kerr_t write_mq_##field(struct seq_buf *unused, struct pctx *c)     \
+	{                                                                          \
+		(void)unused;                                                      \
+		return write_range(c->arg, (min), (max), &kernel()->mqueue.field); \
+	}
+MQ_VALUE(queues_max, 0, S32_MAX)
+MQ_VALUE(msg_max, 1, 65536)
+MQ_VALUE(msgsize_max, 128, 16 << 20)
+MQ_VALUE(msg_default, 1, 65536)
+MQ_VALUE(msgsize_default, 128, 16 << 20)
+#define MQ_NODE(field) {.name = #field, .mode = S_IFREG | 0644, .show = show_mq_##field, .write = write_mq_##field}
+static const struct pnode mqueue_nodes[] = {
+	MQ_NODE(msg_default), MQ_NODE(msg_max), MQ_NODE(msgsize_default), MQ_NODE(msgsize_max), MQ_NODE(queues_max), {.name = NULL},
+};
 static const struct pnode fs_nodes[] = {
 	{.name = "dentry-state", .mode = S_IFREG | 0444, .show = show_dentry_state},
 	{.name = "file-max", .mode = S_IFREG | 0444, .show = show_file_max},
 	{.name = "file-nr", .mode = S_IFREG | 0444, .show = show_file_nr},
 	{.name = "inode-nr", .mode = S_IFREG | 0444, .show = show_inode_nr},
 	{.name = "inotify", .mode = S_IFDIR | 0555, .children = inotify_nodes},
+	{.name = "mqueue", .mode = S_IFDIR | 0555, .children = mqueue_nodes},
 	{.name = "nr_open", .mode = S_IFREG | 0444, .show = show_nr_open},
 	{.name = "pipe-max-size", .mode = S_IFREG | 0444, .show = show_pipe_max},
 	{.name = NULL},

@@ -25,6 +25,8 @@ struct user_struct {
 	struct list node; /* [kernel.proc.user_lock] */
 	uid_t uid;	  /* [c] */
 	struct atomic refs, processes, sigpending, inotify_instances, inotify_watches, unix_inflight; /* [a] */
+	struct atomic_long locked_shm; /* [a] pages under SHM_LOCK */
+	struct atomic_long mq_bytes;   /* [a] of POSIX message queues, against RLIMIT_MSGQUEUE */
 };
 void user_put(struct user_struct *u);
 kerr_t user_find(uid_t uid, struct user_struct **out) __must_check; /* with a reference; made if new */

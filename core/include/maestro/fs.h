@@ -10,4 +10,6 @@ kerr_t devtmpfs_start(void) __must_check; /* after vfs_init: makes the nodes ann
 kerr_t procfs_init(void) __must_check;	 /* "proc" */
 kerr_t sysfs_init(void) __must_check;	 /* "sysfs" */
 kerr_t devpts_init(void) __must_check;	 /* "devpts" */
+kerr_t mqueue_init(void) __must_check;	 /* "mqueue" */
+kerr_t mqueue_start(void) __must_check;	 /* after vfs_init: the kernel's own mount, that mq_open(2) works in */
 kerr_t ext2_init(void) __must_check;	 /* "ext2" */

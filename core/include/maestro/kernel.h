@@ -13,8 +13,10 @@
 #include <maestro/state/debug.h>
 #include <maestro/state/dev.h>
 #include <maestro/state/fs.h>
+#include <maestro/state/ipc.h>
 #include <maestro/state/lib.h>
 #include <maestro/state/mm.h>
+#include <maestro/state/mqueue.h>
 #include <maestro/state/net.h>
 #include <maestro/state/proc.h>
 #include <maestro/state/sched.h>
@@ -37,6 +39,8 @@ struct kernel {
 	struct fs_state fs;	  /* caches of each file system */
 	struct block_state block;
 	struct dev_state dev;
+	struct ipc_state ipc;	  /* System V objects */
+	struct mqueue_state mqueue; /* POSIX message queues */
 	struct tty_state tty;
 	struct net_state net;	  /* sockets */
 	struct syscall_state syscall;

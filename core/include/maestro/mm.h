@@ -161,6 +161,8 @@ long mm_map(struct mm *mm, struct file *file, uaddr_t addr, size_t len, unsigned
  */
 kerr_t mm_map_special(struct mm *mm, uaddr_t addr, size_t len, u32 vm_flags, const struct vm_ops *ops, void *priv) __must_check;
 kerr_t do_munmap(uaddr_t addr, size_t len) __must_check;
+/* Unmaps what is left of a file map with these operations whose first page was mapped at addr (shmdt(2)). KERR(EINVAL): there is none. */
+kerr_t mm_unmap_file_at(uaddr_t addr, const struct vm_ops *ops) __must_check;
 kerr_t do_mprotect(uaddr_t addr, size_t len, unsigned prot) __must_check;
 long do_mremap(uaddr_t addr, size_t old_len, size_t new_len, unsigned flags, uaddr_t new_addr);
 long do_brk(uaddr_t brk);

@@ -86,6 +86,8 @@ struct task {
 	u8 pdeath_signal;	 /* prctl(PR_SET_PDEATHSIG) */
 	u32 ioprio;
 	u64 timer_slack;	 /* ns */
+	struct sem_undo_list *sem_undo; /* semop(2)'s SEM_UNDO; shared by CLONE_SYSVSEM; NULL: none yet */
+	bool sysv_shm;		 /* it made segments (shm_rmid_forced) */
 
 	/* [a] */
 	unsigned state;		 /* enum task_state; written by owner, or under the run queue's lock */
