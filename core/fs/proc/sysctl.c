@@ -237,7 +237,7 @@ static const struct pnode inotify_nodes[] = {
 static kerr_t write_range(const char *text, u32 min, u32 max, u32 *value)
 {
 	u32 v;
-	kerr_t err = parse_u32(text, &v);
+	kerr_t err = proc_parse_u32(text, &v);
 
 	if (err || v < min || v > max)
 		return KERR(EINVAL);
