@@ -75,7 +75,7 @@ static u32 private_flags(const struct vma *v)
 
 static struct page *new_anon(struct vma *v, bool zeroed)
 {
-	struct page *p = page_alloc((enum gfp)(GFP_USER | (zeroed ? GFP_ZERO : 0)));
+	struct page *p = page_alloc((enum gfp)(GFP_USER | GFP_ANON | (zeroed ? GFP_ZERO : 0)));
 
 	if (!p)
 		return NULL;

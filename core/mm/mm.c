@@ -26,6 +26,7 @@ kerr_t mm_init(void)
 	spin_init(&s->task_mm_lock, RANK_LEAF, "task_mm");
 	page_stats(&info);
 	s->total_pages = (unsigned long)info.total;
+	s->cache_floor = (long)MIN(s->total_pages / 32, 4096ul);
 	s->overcommit_ratio = 50;
 	s->max_map_count = 65530;
 	s->mmap_min_addr = 65536;

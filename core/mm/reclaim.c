@@ -5,6 +5,9 @@
  * Candidates come from the tail of the inactive list, in batches off the list with a reference. A page is locked by trylock, unmapped if its table
  * entries were not used since the last look, and dropped if it is clean and unused. Dirty pages are the flusher's work: reclaim itself starts no
  * I/O, so it may run under any lock that an allocation with GFP_WAIT may be made under. Anonymous and dirty shmem pages stay: there is no swap.
+ *
+ * Where programs' own memory grows (GFP_ANON), the file cache keeps cache_floor pages. Else a program that eats all would first drive out the code
+ * of all programs, its own among it, and each would read it again and again, for minutes, before any allocation fails and one is killed.
  */
 #include "vm.h"
 
@@ -61,13 +64,18 @@ static void refill_inactive(void)
 	}
 }
 
-static size_t shrink_lru(size_t want)
+static bool at_floor(const struct mm_state *s, enum gfp gfp)
+{
+	return (gfp & GFP_ANON) && atomic_read(&s->nr_cached) - atomic_read(&s->nr_shmem) <= s->cache_floor;
+}
+
+static size_t shrink_lru(size_t want, enum gfp gfp)
 {
 	struct mm_state *s = mm_state();
 	long budget = atomic_read(&s->nr_inactive) + atomic_read(&s->nr_active) + (long)BATCH;
 	size_t freed = 0, dirty = 0;
 
-	while (freed < want && budget > 0) {
+	while (freed < want && budget > 0 && !at_floor(s, gfp)) {
 		struct page *batch[BATCH];
 		unsigned n;
 
@@ -124,13 +132,13 @@ size_t reclaim_pages(size_t want, enum gfp gfp)
 
 	if (!s->lru_inactive.next)
 		return 0;
-	freed = shrink_lru(want);
+	freed = shrink_lru(want, gfp);
 	objects = shrink_caches(freed < want ? want * 4 : want / 4 + 1, gfp);
 	if (!freed && !objects && !(gfp & GFP_NOIO) && atomic_read(&s->nr_dirty) + atomic_read(&s->nr_writeback) > 0 &&
 	    s->flusher && current != s->flusher) {
 		writeback_kick();
 		wait_for_writeback_progress(100 * NSEC_PER_MSEC);
-		freed = shrink_lru(want);
+		freed = shrink_lru(want, gfp);
 	}
 	return freed + (objects + 7) / 8; /* a page of objects is about eight of them */
 }
@@ -150,7 +158,7 @@ static void kswapd(void *arg)
 		while (!page_plenty() && !kthread_should_stop() && idle_rounds < 3) {
 			size_t want = MIN(MAX(page_low_pages(), (size_t)BATCH), (size_t)512);
 
-			if (!reclaim_pages(want, GFP_KERNEL))
+			if (!reclaim_pages(want, (enum gfp)(GFP_KERNEL | GFP_ANON)))
 				idle_rounds++;
 			cond_resched();
 		}

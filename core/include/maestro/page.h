@@ -13,6 +13,7 @@ enum gfp {
 	GFP_ZERO = 1 << 1,
 	GFP_HIGH = 1 << 2,	/* a frame outside the direct map will do */
 	GFP_NOIO = 1 << 3,	/* reclaim may not start I/O (inside a file system or block layer) */
+	GFP_ANON = 1 << 4,	/* reclaim leaves the file cache its floor: see cache_floor of struct mm_state */
 	GFP_KERNEL = GFP_WAIT,
 	GFP_USER = GFP_WAIT | GFP_HIGH,
 	GFP_NOFS = GFP_WAIT | GFP_NOIO,

@@ -56,6 +56,7 @@ struct mm_state {
 	struct page *zero;	/* reads of untouched memory map it, HAL_PTE_SPECIAL */
 	struct task *flusher, *kswapd;
 	unsigned long total_pages; /* of RAM */
+	long cache_floor;	   /* pages of files that a program's own memory does not drive out */
 	/* [a] pages, for page_stats() and the throttles */
 	struct atomic_long nr_cached, nr_dirty, nr_writeback, nr_mapped, nr_anon, nr_shmem, nr_active, nr_inactive;
 	struct atomic_long committed;
