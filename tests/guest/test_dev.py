@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Developers' programs, from build/devroot.ext2. Those marked slow run only when named: make guest-dev."""
 import os
+import subprocess
 
 import lab as shared
+import vm as guest
 from lab import BUILD, equal, matches
 
 DEVROOT = os.path.join(BUILD, "devroot.ext2")
@@ -244,3 +246,149 @@ def test_venv(lab):
         vm.check("python3 -m venv v", 400)
         equal(vm.check("v/bin/python -c 'import sys; print(sys.prefix)'"), "/root/w/v")
         matches("pip", vm.check("v/bin/pip --version", 60))
+
+
+DEBUGGEE = r"""
+#include <stdio.h>
+#include <unistd.h>
+int counter;
+static int inner(int n)
+{
+	counter += n;
+	return n * 2;
+}
+int main(int argc, char **argv)
+{
+	int sum = 0;
+	for (int i = 0; i < 5; i++)
+		sum += inner(i);
+	printf("sum %d %d\n", sum, counter);
+	while (argc > 1) {
+		counter++;
+		usleep(50000);
+	}
+	return 0;
+}
+"""
+
+
+@slow
+def test_gdb(lab):
+    """gdb: breakpoint with condition, backtrace, finish, watchpoint, system call catchpoint, threads, attach."""
+    with machine(lab) as vm:
+        prepare(vm)
+        put(vm, "d.c", DEBUGGEE)
+        put(vm, "t.c", THREADS_C)
+        vm.check("gcc -g -O0 -o d d.c && gcc -g -O0 -pthread -o t t.c", 120)
+        vm.check("g() { gdb -nx -batch \"$@\" 2>&1; }")
+        out = vm.check("g -ex 'break inner if n == 3' -ex run -ex bt -ex finish -ex 'watch counter' -ex continue "
+                       "-ex delete -ex continue ./d", 120)
+        matches(r"Breakpoint 1, inner \(n=3\)", out)
+        matches(r"^#1 .* in main \(argc=1", out)
+        matches(r"Value returned is .* = 6", out)
+        matches(r"^Hardware watchpoint 2: counter\n\nOld value = 6\nNew value = 10", out)
+        matches(r"^sum 20 10\n\[Inferior 1 \(process \d+\) exited normally\]", out)
+        out = vm.check("g -ex 'catch syscall write' -ex run -ex delete -ex stepi -ex continue ./d", 120)
+        matches(r"Catchpoint 1 \(call to syscall write\)", out)
+        matches("exited normally", out)
+        out = vm.check("g -ex 'break work' -ex run -ex 'info threads' -ex delete -ex continue ./t", 120)
+        matches(r"^\* 2 .*work \(", out)
+        matches(r"^count 80000", out)
+        out = vm.check("./d loop >/dev/null & sleep 1; g -p $! -ex bt -ex 'print counter > 10' -ex detach; "
+                       "kill -0 $! && kill $!; wait $! || echo status $?", 120)
+        matches(r"^#\d+ .* in main \(argc=2", out)
+        matches(r"^\$1 = 1", out)
+        matches("^status 143", out)
+
+
+@slow
+def test_strace(lab):
+    """strace: children, descriptors' names, counts, attach."""
+    with machine(lab) as vm:
+        prepare(vm)
+        equal(vm.check("strace -f -o s.txt sh -c 'echo hi | cat; ls / >/dev/null'"), "hi")
+        equal(vm.check("grep -c 'exited with 0 +++' s.txt"), "4")
+        matches(r"openat\(AT_FDCWD</root/w>, \"/etc/hostname\", .*\) = 3</etc/hostname>",
+                vm.check("strace -y -e trace=openat cat /etc/hostname 2>&1"))
+        matches(r"killed by SIGUSR1", vm.run("strace sh -c 'kill -USR1 $$' 2>&1")[0])
+        matches(r"100\.00 .* total", vm.check("strace -c -f ls / 2>&1 >/dev/null"))
+        matches(r"SIGTERM \{si_signo=SIGTERM, si_code=SI_USER", vm.run(
+            "sleep 100 & P=$!; (sleep 1; kill $P) & strace -p $P 2>&1; wait $P 2>/dev/null")[0])
+
+
+@slow
+def test_dpkg(lab):
+    """dpkg --configure -a: the packages' own scripts, for every package of the root image."""
+    image = lab.image("dpkg.ext2")
+    with lab.vm(image, init="/bin/bash", snapshot=False) as vm:
+        shared.prepare(vm)
+        equal(vm.run("dpkg -l | grep -c ^ii")[0], "0")
+        vm.check("DEBIAN_FRONTEND=noninteractive dpkg --configure -a >/tmp/said 2>&1 || { tail -20 /tmp/said; false; }", 900)
+        equal(vm.check("dpkg --audit; dpkg -l | tail -n +6 | grep -v ^ii || true"), "")
+        count = int(vm.check("dpkg -l | grep -c ^ii"))
+        assert count > 60, count
+        vm.check("sync; mount -o remount,ro /")
+    shared.fsck(image)
+    os.unlink(image)
+
+
+# --- Maestro builds Maestro ---------------------------------------------------------
+
+def sources(path):
+    """The sources of this tree, as a tar file that is a disk."""
+    names = subprocess.run(["git", "-C", shared.TOP, "ls-files", "-z", "Makefile", "core", "hal", "distro/rules.mk",
+                            "tests/*/rules.mk", "libmaestro/rules.mk", "fuse-frontend/rules.mk"],
+                           stdout=subprocess.PIPE, check=True).stdout
+    subprocess.run(["tar", "-C", shared.TOP, "--null", "-T", "-", "-cf", path], input=names, check=True)
+
+
+def builder(lab, kernel, tar, extra=()):
+    how = dict(mem=1024, init="/bin/bash", extra=["-drive", "file=%s,format=raw,if=virtio,snapshot=on" % tar, *extra])
+    return guest.VM(kernel, DEVROOT, log="%s-%s" % (lab.test, kernel), **how)
+
+
+def unpack_sources(vm):
+    prepare(vm)
+    vm.check("mkdir maestro && cd maestro && tar xf /dev/vdb")
+
+
+def object_sums(text):
+    return {name: digest for digest, name in (line.split() for line in text.splitlines())}
+
+
+@slow
+@shared.maestro_only
+def test_selfbuild(lab):
+    """Maestro builds Maestro: the objects are the host's, or what the same compiler makes on Linux; the result boots.
+
+    The compiler itself is not the same program on both sides: Debian's for i386 and for amd64 choose
+    other registers in a few functions.  Whatever differs is compiled on Linux too, and must be equal there.
+    """
+    os.makedirs(shared.SCRATCH, exist_ok=True)
+    tar, out = os.path.join(shared.SCRATCH, "sources.tar"), os.path.join(shared.SCRATCH, "selfbuilt.elf")
+    sources(tar)
+    subprocess.run(["make", "-C", shared.TOP, "build/maestro.elf"], check=True, stdout=subprocess.DEVNULL)
+    with open(out, "wb") as f:
+        f.truncate(16 << 20)
+    find = "find build/bare build/vdso-i386.so -name '*.o' -o -name '*.so' | sort | xargs sha256sum"
+    with builder(lab, "maestro", tar, ["-drive", "file=%s,format=raw,if=virtio,cache=unsafe" % out]) as vm:
+        unpack_sources(vm)
+        vm.check("make build/maestro.elf >log 2>&1 || { tail log; false; }", 7200)
+        ours = object_sums(vm.check(find, 120))
+        size = int(vm.check("cat build/maestro.elf >/dev/vdc && sync && wc -c <build/maestro.elf"))
+    hosts = object_sums(subprocess.run(find, shell=True, cwd=shared.TOP, stdout=subprocess.PIPE, text=True,
+                                       check=True).stdout)
+    equal(sorted(set(ours) - set(hosts)), [], "objects that the host does not make")
+    differ = sorted(name for name in ours if ours[name] != hosts[name])
+    assert len(differ) * 20 < len(ours), "too much differs: " + " ".join(differ)
+    if differ:
+        with builder(lab, "linux", tar) as vm:
+            unpack_sources(vm)
+            vm.check("make %s >log 2>&1 || { tail log; false; }" % " ".join(differ), 1800)
+            linux = object_sums(vm.check("sha256sum " + " ".join(differ)))
+        equal({name: ours[name] for name in differ}, linux, "what differs from the host")
+    os.truncate(out, size)
+    with lab.vm(elf=out, init="/bin/bash", log=lab.test + "-selfbuilt") as vm:
+        shared.prepare(vm)
+        equal(vm.check("echo hi | cat"), "hi")
+        vm.check("ls -l /bin /usr/bin >/dev/null && su user -s /bin/bash -c id")
