@@ -163,6 +163,11 @@ int maestro_utimensat(struct maestro *k, int dir, const char *path, const struct
 	return (int)CALL4(k, SYS_utimensat, dir, path, times, flags);
 }
 
+int maestro_clock_set(struct maestro *k, const struct timespec *wall)
+{
+	return (int)CALL2(k, SYS_clock_settime, 0, wall); /* CLOCK_REALTIME */
+}
+
 void maestro_sync(struct maestro *k)
 {
 	(void)CALL0(k, SYS_sync);

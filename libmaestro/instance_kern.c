@@ -79,8 +79,10 @@ static bool unmount_newest(void)
 int lib_finish(struct maestro *k)
 {
 	kerr_t err, sync_err;
-	int code = hosted_enter(&k->h);
+	int code;
 
+	lib_tasks_release(k);
+	code = hosted_enter(&k->h);
 	if (code)
 		return code;
 	if (hal_current()->files) {
@@ -105,6 +107,7 @@ int lib_finish(struct maestro *k)
 
 void maestro_thread_exit(struct maestro *k)
 {
+	(void)hosted_task_switch(&k->h, NULL);
 	if (!hosted_enter(&k->h))
 		hosted_detach();
 }
@@ -138,6 +141,71 @@ uint64_t maestro_fail_nth_alloc(struct maestro *k, uint64_t n)
 	alloc_fail_nth(n);
 	hosted_leave();
 	return seen;
+}
+
+static u64 mix_seed(u64 seed, u64 n)
+{
+	return (seed + n) * 0x9E3779B97F4A7C15ULL;
+}
+
+int maestro_fault_plan(struct maestro *k, const struct maestro_faults *plan)
+{
+	static const struct maestro_faults nothing;
+	const struct maestro_faults *p = plan ? plan : &nothing;
+	int err;
+
+	if (plan && plan->size < sizeof(*plan))
+		return -EINVAL;
+	if (p->io_error > 0 || p->io_error < -4095)
+		return -EINVAL;
+	err = hosted_enter(&k->h);
+	if (err)
+		return err;
+	k->h.faults = (struct hosted_faults){
+		.nth = {p->read_nth, p->write_nth, p->flush_nth},
+		.per_million = {p->read_per_million, p->write_per_million, p->flush_per_million},
+		.random = mix_seed(p->seed, 1),
+		.error = p->io_error ? p->io_error : -EIO,
+		.cut_write = p->cut_write,
+		.cut_bytes = (u64)p->cut_sectors * 512,
+	};
+	alloc_fail_often(p->alloc_per_million, mix_seed(p->seed, 2));
+	alloc_fail_nth(p->alloc_nth);
+	hosted_leave();
+	return 0;
+}
+
+int maestro_fault_counts(struct maestro *k, struct maestro_fault_counts *out)
+{
+	const struct hosted_faults *f = &k->h.faults;
+	int err = hosted_enter(&k->h);
+
+	if (err)
+		return err;
+	*out = (struct maestro_fault_counts){
+		.allocs = alloc_fail_seen(),
+		.reads = f->seen[HOST_IO_READ],
+		.writes = f->seen[HOST_IO_WRITE],
+		.flushes = f->seen[HOST_IO_FLUSH],
+		.power_off = f->power_off,
+	};
+	hosted_leave();
+	return 0;
+}
+
+int maestro_clock_advance(struct maestro *k, int64_t ns)
+{
+	int err;
+
+	if (!k->h.virtual_clock || ns < 0)
+		return -EINVAL;
+	err = hosted_enter(&k->h);
+	if (err)
+		return err;
+	hosted_clock_advance(ns);
+	hosted_pump(-1);
+	hosted_leave();
+	return 0;
 }
 
 static void count_objects(void *arg, const char *name, size_t size, size_t in_use, size_t total)

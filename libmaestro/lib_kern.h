@@ -15,5 +15,7 @@ typedef s64 int64_t;
 
 #include "lib_host.h"
 
+/* task_kern.c: tasks that the user did not destroy. Outside. */
+void lib_tasks_release(struct maestro *k);
 /* node_kern.c: files and nodes that the user did not give back. Inside. */
 void lib_nodes_release(void);

@@ -372,7 +372,18 @@ void alloc_fail_nth(u64 nth)
 
 	ps->fail_at = nth;
 	ps->fail_seen = 0;
-	store_relaxed(&ps->fail_armed, nth != 0);
+	store_relaxed(&ps->fail_armed, nth || ps->fail_per_million);
+	spin_unlock_irqrestore(&ps->fail_lock, flags);
+}
+
+void alloc_fail_often(u32 per_million, u64 seed)
+{
+	struct page_state *ps = pages();
+	unsigned long flags = spin_lock_irqsave(&ps->fail_lock);
+
+	ps->fail_per_million = per_million;
+	ps->fail_random = seed;
+	store_relaxed(&ps->fail_armed, ps->fail_at || per_million);
 	spin_unlock_irqrestore(&ps->fail_lock, flags);
 }
 
@@ -392,6 +403,10 @@ bool alloc_should_fail(void)
 	unsigned long flags = spin_lock_irqsave(&ps->fail_lock);
 	bool fail = ++ps->fail_seen == ps->fail_at;
 
+	if (ps->fail_per_million) {
+		ps->fail_random = ps->fail_random * 6364136223846793005ULL + 1442695040888963407ULL;
+		fail |= ((ps->fail_random >> 32) * 1000000ULL) >> 32 < ps->fail_per_million;
+	}
 	spin_unlock_irqrestore(&ps->fail_lock, flags);
 	return fail;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between a disk of the instance (disk_kern.c) and what carries it (host_disk_ops): the layer that keeps writes in memory while a snapshot exists.
+ * Between a disk of the instance (disk_kern.c) and what carries it (host_disk_ops): the layer that keeps writes in memory while a snapshot
+ * exists, and makes transfers fail on purpose.
  *
  * A backing belongs to its instance from backing_new() on. It is released when its disk is removed or the instance goes, but not before the last snapshot
  * that knows the disk. What is written while a snapshot knows it stays in an overlay; when the last such snapshot is forgotten, the overlay is written out.

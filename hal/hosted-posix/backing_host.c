@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks' overlays (backing.h). An overlay is a reserved range as large as the disk, and after it a bit per sector that says where the sector is: in the
+ * Disks' overlays (backing.h), and what is to go wrong with transfers (struct hosted_faults). An overlay is a reserved range as large as the disk, and after it a bit per sector that says where the sector is: in the
  * range or below. Both are one tracked range, so that a snapshot of them is a track_save like that of the arena.
  *
  * Locking: transfers come one at a time per disk; the list of backings is under the instance's host lock; snapshots are taken and restored while
@@ -169,27 +169,77 @@ static int overlay_write_out(struct backing *b)
 	return any && b->ops->flush ? b->ops->flush(b->arg) : 0;
 }
 
+/* ---------------------------------------------------------------- faults */
+static _Bool chance(struct hosted_faults *f, host_u32 per_million)
+{
+	f->random = f->random * 6364136223846793005ULL + 1442695040888963407ULL;
+	return ((f->random >> 32) * 1000000ULL) >> 32 < per_million;
+}
+
+/* 0, or the error that this one is to have. */
+static int count_io(struct hosted_faults *f, int kind)
+{
+	host_u64 seen = ++f->seen[kind];
+
+	if (seen == f->nth[kind] || (f->per_million[kind] && chance(f, f->per_million[kind])))
+		return f->error;
+	return 0;
+}
+
+/* How much of a write of `bytes` still arrives. */
+static host_u64 arrives(struct hosted_faults *f, host_u64 bytes)
+{
+	if (f->power_off)
+		return 0;
+	if (f->seen[HOST_IO_WRITE] != f->cut_write)
+		return bytes;
+	f->power_off = 1;
+	return f->cut_bytes < bytes ? f->cut_bytes : bytes;
+}
+
 /* ---------------------------------------------------------------- as a disk's operations */
+static int write_some(struct backing *b, const struct host_iov *iov, unsigned n, host_u64 offset, host_u64 bytes)
+{
+	struct host_iov first[HOSTED_MAX_SEGS];
+	host_u64 left = bytes;
+	unsigned used = 0;
+
+	for (; used < n && left; used++) {
+		first[used] = iov[used];
+		if (first[used].len > left)
+			first[used].len = left;
+		left -= first[used].len;
+	}
+	if (!used)
+		return 0;
+	if (!b->data)
+		return b->ops->transfer(b->arg, 1, first, used, offset, bytes);
+	overlay_write(b, first, used, offset, bytes);
+	return 0;
+}
+
 static int backing_transfer(void *arg, _Bool write, const struct host_iov *iov, unsigned n, host_u64 offset, host_u64 bytes)
 {
 	struct backing *b = arg;
+	int err = count_io(&b->h->faults, write ? HOST_IO_WRITE : HOST_IO_READ);
 
-	if (!write)
-		for (unsigned i = 0; i < n; i++)
-			track_touch(iov[i].base, iov[i].len); /* the host's kernel may be who writes there */
-	if (!b->data)
-		return b->ops->transfer(b->arg, write, iov, n, offset, bytes);
-	if (!write)
-		return overlay_read(b, iov, n, offset);
-	overlay_write(b, iov, n, offset, bytes);
-	return 0;
+	if (err)
+		return err;
+	if (write)
+		return write_some(b, iov, n, offset, arrives(&b->h->faults, bytes));
+	for (unsigned i = 0; i < n; i++)
+		track_touch(iov[i].base, iov[i].len); /* the host's kernel may be who writes there */
+	return b->data ? overlay_read(b, iov, n, offset) : b->ops->transfer(b->arg, 0, iov, n, offset, bytes);
 }
 
 static int backing_flush(void *arg)
 {
-	const struct backing *b = arg;
+	struct backing *b = arg;
+	int err = count_io(&b->h->faults, HOST_IO_FLUSH);
 
-	return b->data || !b->ops->flush ? 0 : b->ops->flush(b->arg);
+	if (err || b->h->faults.power_off || b->data || !b->ops->flush)
+		return err;
+	return b->ops->flush(b->arg);
 }
 
 /* Discarded sectors may read as anything: the overlay keeps them as they were. */
@@ -197,7 +247,7 @@ static int backing_discard(void *arg, host_u64 offset, host_u64 bytes)
 {
 	const struct backing *b = arg;
 
-	return b->data ? 0 : b->ops->discard(b->arg, offset, bytes);
+	return b->data || b->h->faults.power_off ? 0 : b->ops->discard(b->arg, offset, bytes);
 }
 
 static void unlink_backing(struct backing *b)

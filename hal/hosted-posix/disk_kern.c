@@ -16,7 +16,6 @@
 
 #define DISK_MAJOR 254
 #define DISK_MINORS 16
-#define MAX_SEGS 32
 
 struct hosted_disk {
 	struct disk disk;
@@ -53,7 +52,7 @@ static unsigned gather(const struct request *rq, struct host_iov *iov)
 
 static int carry_out(struct hosted_disk *hd, struct request *rq)
 {
-	struct host_iov iov[MAX_SEGS];
+	struct host_iov iov[HOSTED_MAX_SEGS];
 	u64 offset = rq->sector << SECTOR_SHIFT, bytes = (u64)rq->sectors << SECTOR_SHIFT;
 
 	switch (rq->op) {
@@ -129,7 +128,7 @@ int hosted_disk_add(const struct host_disk_ops *ops, void *arg, const struct hos
 	d->sectors = info->sectors;
 	d->logical_block = SECTOR_SIZE;
 	d->max_sectors = 1024;
-	d->max_segs = MAX_SEGS;
+	d->max_segs = HOSTED_MAX_SEGS;
 	d->read_only = info->read_only;
 	d->no_partscan = info->no_partscan;
 	d->has_flush = ops->flush != NULL;

@@ -7,6 +7,7 @@
 
 #define HOSTED_MAX_VCPUS 8
 #define HOSTED_MAX_DISKS 32
+#define HOSTED_MAX_SEGS 32 /* pieces of memory in one transfer */
 
 typedef __UINT8_TYPE__ host_u8;
 typedef __UINT32_TYPE__ host_u32;
@@ -37,6 +38,7 @@ struct host_thread {
 	_Bool parked;
 	/* the kernel's, opaque to the host half */
 	void *task;	 /* struct task of this thread */
+	void *own_task;	 /* what it was before it became another, or NULL */
 	void *next_task; /* whom a fiber wants to be followed by */
 };
 
@@ -45,6 +47,19 @@ struct hosted_vcpu {
 	_Bool kicked;	    /* [lock] another vCPU queued work here */
 	host_s64 deadline;  /* atomic: next timer, ns; INT64_MAX none */
 	void *idle;	    /* struct task */
+};
+
+/* What is to go wrong with disks: the instance's transfers are counted over all of them. */
+enum { HOST_IO_READ, HOST_IO_WRITE, HOST_IO_FLUSH, HOST_IO_KINDS };
+struct hosted_faults {
+	host_u64 nth[HOST_IO_KINDS];	/* this one fails; 0: none */
+	host_u32 per_million[HOST_IO_KINDS];
+	host_u64 random;		/* of those */
+	int error;			/* -errno */
+	host_u64 cut_write;		/* from this write on all is lost, and nobody is told; 0: never */
+	host_u64 cut_bytes;		/* which of it still arrives */
+	host_u64 seen[HOST_IO_KINDS];
+	_Bool power_off;
 };
 
 struct hosted {
@@ -73,6 +88,7 @@ struct hosted {
 	host_u64 seed;	      /* 0: the host's entropy; else the start of a repeatable sequence */
 	struct backing *backings; /* [lock] what carries the disks: backing_host.c */
 	struct hosted_snapshot *snapshots; /* [lock] newest first */
+	struct hosted_faults faults; /* counted inside; threads > 1: roughly */
 	struct track *track;  /* [lock] of the arena; NULL while there is no snapshot */
 };
 
@@ -130,5 +146,14 @@ int hosted_enter(struct hosted *h);
 void hosted_leave(void);
 /* Inside: lets fibers and timers run until nothing is runnable, or (with ns >= 0) at least that long. */
 void hosted_pump(host_s64 ns);
+/* Inside, virtual clock: it is `ns` later. Timers that came due run in the next pump. */
+void hosted_clock_advance(host_s64 ns);
 /* Inside: the calling thread's task goes. It is outside afterwards. */
 void hosted_detach(void);
+/* --- tasks besides those of threads --- */
+/* Inside: a process of its own, with no thread. 0 or -errno. */
+int hosted_task_new(void **task);
+/* Outside: the calling thread is `task` from now on; NULL: itself again. -EBUSY: another thread is. */
+int hosted_task_switch(struct hosted *h, void *task);
+/* Inside, as that task: it ends. The thread is itself again, and outside. */
+void hosted_task_end(void);

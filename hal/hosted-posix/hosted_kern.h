@@ -17,5 +17,7 @@ struct kernel_host {
 	/* disk_kern.c */
 	struct mutex disks_mutex; /* RANK_NONE: outermost */
 	struct hosted_disk *disk[HOSTED_MAX_DISKS]; /* [disks_mutex] */
+	struct mutex tasks_mutex; /* RANK_NONE */
+	struct maestro_task *tasks; /* [tasks_mutex] libmaestro's: tasks that are no thread's own */
 	void *lib; /* libmaestro's own: its open handles */
 };

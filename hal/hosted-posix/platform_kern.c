@@ -60,6 +60,11 @@ ktime_t hal_time_ns(void)
 	return host_clock_ns() - h->start_ns;
 }
 
+void hosted_clock_advance(s64 ns)
+{
+	__atomic_fetch_add(&inst()->virtual_now, ns, __ATOMIC_SEQ_CST);
+}
+
 #define VIRTUAL_EPOCH 1600000000LL /* a virtual clock begins here, so that runs repeat */
 
 s64 hal_time_wall(void)

@@ -25,7 +25,7 @@ void *__tsan_get_current_fiber(void) __attribute__((weak));
 
 struct thread_save {
 	struct host_thread *thread;
-	void *task;
+	void *task, *own_task;
 };
 struct hosted_snapshot {
 	struct hosted *h;
@@ -40,6 +40,7 @@ struct hosted_snapshot {
 	struct host_stack *fibers;
 	host_s64 virtual_now, uptime;
 	host_u64 seed;
+	struct hosted_faults faults;
 };
 
 /* Nobody is inside, or waits inside for something. The lock is held. After a panic who was inside has left. */
@@ -74,7 +75,7 @@ static int save_threads(struct hosted_snapshot *s)
 	if (!s->threads)
 		return -ENOMEM;
 	for (struct host_thread *t = s->h->threads; t && s->nthreads < n; t = t->next)
-		s->threads[s->nthreads++] = (struct thread_save){t, t->task};
+		s->threads[s->nthreads++] = (struct thread_save){t, t->task, t->own_task};
 	return 0;
 }
 
@@ -118,6 +119,7 @@ static void save_rest(struct hosted_snapshot *s)
 	s->virtual_now = h->virtual_now;
 	s->uptime = host_clock_ns() - h->start_ns;
 	s->seed = h->seed;
+	s->faults = h->faults;
 }
 
 /* Gives back what s has; 0 or the first error of writing disks out. */
@@ -198,13 +200,15 @@ static _Bool is_of(const struct hosted *h, const struct hosted_snapshot *s)
 static void restore_threads(const struct hosted_snapshot *s)
 {
 	for (struct host_thread *t = s->h->threads; t; t = t->next) {
-		t->task = NULL;
+		t->task = t->own_task = NULL;
 		t->granted_vcpu = -1;
 		t->granted_task = NULL;
 		t->parked = 0;
 	}
-	for (unsigned i = 0; i < s->nthreads; i++)
+	for (unsigned i = 0; i < s->nthreads; i++) {
 		s->threads[i].thread->task = s->threads[i].task;
+		s->threads[i].thread->own_task = s->threads[i].own_task;
+	}
 }
 
 static void restore_rest(const struct hosted_snapshot *s)
@@ -216,6 +220,7 @@ static void restore_rest(const struct hosted_snapshot *s)
 	h->virtual_now = s->virtual_now;
 	h->start_ns = host_clock_ns() - s->uptime;
 	h->seed = s->seed;
+	h->faults = s->faults;
 	h->parked = h->parked_tail = NULL;
 	h->nparked = h->enter_waiters = 0;
 	h->dead = 0;

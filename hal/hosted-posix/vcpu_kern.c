@@ -432,6 +432,14 @@ static struct hosted_vcpu *wait_for_vcpu(struct hosted *h)
 	return v;
 }
 
+/* A library call has no user side where a signal could be delivered: what nobody waits for is dropped. */
+static void ignore_signals(struct task *t)
+{
+	for (int sig = 1; sig <= NSIG; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			t->sighand->action[sig - 1].handler = SIG_IGN;
+}
+
 static kerr_t attach(struct host_thread *t)
 {
 	struct kernel_host *kh = t->inst->kern;
@@ -445,10 +453,7 @@ static kerr_t attach(struct host_thread *t)
 	t->task = task;
 	if (!kh->callers) {
 		kh->callers = task->proc;
-		/* A library call has no user side where a signal could be delivered: what nobody waits for is dropped. */
-		for (int sig = 1; sig <= NSIG; sig++)
-			if (sig != SIGKILL && sig != SIGSTOP)
-				task->sighand->action[sig - 1].handler = SIG_IGN;
+		ignore_signals(task);
 	}
 	return 0;
 }
@@ -593,12 +598,22 @@ void hosted_pump(s64 ns)
 	} while (ns >= 0 && hal_time_ns() < end);
 }
 
+/* The current task, which is not the thread's any more, is gone; the thread is outside. */
+static void end_current(struct task *task)
+{
+	struct hosted_vcpu *v = vcpu();
+	bool more;
+
+	proc_detach_caller(task);
+	more = step_off();
+	task_put(task);
+	leave_vcpu(inst(), v, more);
+}
+
 void hosted_detach(void)
 {
 	struct host_thread *t = thread();
-	struct hosted_vcpu *v = vcpu();
 	struct task *task = t->task;
-	bool more;
 
 	if (task == ((struct kernel_host *)inst()->kern)->callers->leader) {
 		/* The first one holds the files of all: it stays as long as the instance. */
@@ -606,10 +621,53 @@ void hosted_detach(void)
 		return;
 	}
 	t->task = NULL;
-	proc_detach_caller(task);
-	more = step_off();
-	task_put(task);
-	leave_vcpu(inst(), v, more);
+	end_current(task);
+}
+
+int hosted_task_new(void **task)
+{
+	struct task *t;
+	kerr_t err = proc_attach_caller(&t, NULL);
+
+	if (err)
+		return kerr_code(err);
+	t->state = TASK_NEW; /* no wake-up reaches it outside */
+	t->ctx.thread = NULL;
+	ignore_signals(t);
+	*task = t;
+	return 0;
+}
+
+int hosted_task_switch(struct hosted *h, void *task)
+{
+	struct host_thread *t = host_thread_get(h);
+	bool taken = false;
+
+	if (!t)
+		return -ENOMEM;
+	host_lock(h);
+	for (const struct host_thread *other = h->threads; other && task; other = other->next)
+		taken |= other != t && other->task == task;
+	if (!taken && t->own_task && (!task || task == t->own_task)) {
+		t->task = t->own_task;
+		t->own_task = NULL;
+	} else if (!taken && task && task != t->task) {
+		t->own_task = t->own_task ? t->own_task : t->task;
+		t->task = task;
+		((struct task *)task)->ctx.thread = t;
+	}
+	host_unlock(h);
+	return taken ? -EBUSY : 0;
+}
+
+void hosted_task_end(void)
+{
+	struct host_thread *t = thread();
+	struct task *task = t->task;
+
+	t->task = t->own_task;
+	t->own_task = NULL;
+	end_current(task);
 }
 
 /* ---------------------------------------------------------------- birth */
@@ -635,6 +693,7 @@ int hosted_boot(struct hosted *h)
 		idle[i].se.cpu = i;
 	}
 	mutex_init(&kh->disks_mutex, RANK_NONE, "disks");
+	mutex_init(&kh->tasks_mutex, RANK_NONE, "tasks");
 	h->vcpu[0].held = 1;
 	take_vcpu(&h->vcpu[0]);
 	err = kernel_start();

@@ -103,6 +103,48 @@ int64_t maestro_time(struct maestro *k);
  * For tests: the nth allocation of memory from now on fails (1: the next; 0: none). Returns how many were counted since the last call.
  */
 uint64_t maestro_fail_nth_alloc(struct maestro *k, uint64_t n);
+/*
+ * What is to go wrong from now on, replacing what was planned before. Counts begin at 0; the nth of a kind is 1 for the next, 0 for none. A chance is
+ * in millionths, drawn from `seed`: the same seed and the same calls give the same failures. NULL: all goes well (and the power is on again).
+ * I/O is counted over all disks of the instance, a request of the block layer as one, whatever its length.
+ */
+struct maestro_faults {
+	size_t size; /* sizeof(struct maestro_faults) */
+	uint64_t seed;
+	uint64_t alloc_nth, read_nth, write_nth, flush_nth;
+	uint32_t alloc_per_million, read_per_million, write_per_million, flush_per_million;
+	int io_error; /* what I/O that fails returns, -errno; 0: -EIO */
+	/*
+	 * The power is cut at this write (0: never): the first cut_sectors sectors of it still arrive; later writes, flushes and discards are lost, and the
+	 * kernel is told that all is well. Reads give what is on the disk.
+	 */
+	uint32_t cut_sectors;
+	uint64_t cut_write;
+};
+struct maestro_fault_counts {
+	uint64_t allocs, reads, writes, flushes;
+	bool power_off; /* cut_write was reached */
+};
+/* 0; -EINVAL: size, io_error; -EIO after a panic. */
+int maestro_fault_plan(struct maestro *k, const struct maestro_faults *plan);
+int maestro_fault_counts(struct maestro *k, struct maestro_fault_counts *out);
+/* A virtual clock goes on by ns, timers that come due run. -EINVAL: the clock is the host's, or ns < 0. */
+int maestro_clock_advance(struct maestro *k, int64_t ns);
+/* The instance's wall clock; its monotonic one does not change. -EINVAL, -EFAULT. */
+int maestro_clock_set(struct maestro *k, const struct timespec *wall);
+
+/*
+ * Tasks. A thread is a task of the instance's first process (see Threads, above). It can be another for a while: each of these is a process of its own, root's,
+ * in /, with no file open. Several threads can each be one; calls made as a task see its files, working directory, umask and credentials.
+ */
+struct maestro_task;
+/* 0; -ENOMEM, -EAGAIN: too many. */
+int maestro_task_create(struct maestro *k, struct maestro_task **out);
+/* The calling thread is t from now on; NULL: itself again. -EBUSY: another thread is t; -ENOMEM. */
+int maestro_task_switch(struct maestro *k, struct maestro_task *t);
+/* It exits; its files are closed. The calling thread is itself again. -EBUSY: another thread is t. NULL is harmless. */
+int maestro_task_destroy(struct maestro *k, struct maestro_task *t);
+
 struct maestro_memory {
 	uint64_t total, free, cached, dirty; /* bytes */
 	uint64_t objects;		     /* kernel objects in use, all kinds */

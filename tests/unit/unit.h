@@ -38,3 +38,4 @@ Suite *suite_instances(void);
 Suite *suite_disks(void);
 Suite *suite_parallel(void);
 Suite *suite_snapshots(void);
+Suite *suite_product(void);

@@ -34,6 +34,7 @@ void shrinker_register(struct shrinker *s);
 /* Debug: fail the nth allocation from now (0: never). Counts pages and objects. Returns how many were counted. */
 void alloc_fail_nth(u64 nth);
 u64 alloc_fail_seen(void);
+void alloc_fail_often(u32 per_million, u64 seed); /* besides: each with this probability; 0: none. The same seed fails the same ones */
 size_t slab_for_each(void (*fn)(void *arg, const char *name, size_t size, size_t in_use, size_t total), void *arg);
 /* PATH_MAX buffers. */
 char *path_buf_alloc(void) __must_check;

@@ -39,6 +39,8 @@ struct page_state {
 	/* [fail_lock] RANK_LEAF */
 	struct spinlock fail_lock;
 	u64 fail_at, fail_seen;
+	u32 fail_per_million;
+	u64 fail_random;
 };
 #define KMALLOC_CLASSES 10
 struct slab_state {
