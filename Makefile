@@ -85,6 +85,7 @@ build/bare/syscall_table.o: build/gen/i386/syscall_table.c
 -include tests/abi/rules.mk
 -include tests/guest/rules.mk
 -include tests/bench/rules.mk
+-include tests/crash/rules.mk
 -include tests/lint/rules.mk
 
 -include $(shell find build/bare build/lib build/asan build/tsan build/debug -name '*.d' 2>/dev/null)
@@ -105,6 +106,7 @@ test: ## installs what is missing, passes all tests
 	$(Q)$(MAKE) lint test-lint
 	$(Q)$(MAKE) test-unit
 	$(Q)$(MAKE) test-img
+	$(Q)$(MAKE) crash
 	$(Q)$(MAKE) test-fuse
 	$(Q)$(MAKE) abi
 	$(Q)$(MAKE) build/devroot.ext2
