@@ -86,6 +86,7 @@ build/bare/syscall_table.o: build/gen/i386/syscall_table.c
 -include tests/guest/rules.mk
 -include tests/bench/rules.mk
 -include tests/crash/rules.mk
+-include tests/man/rules.mk
 -include tests/lint/rules.mk
 
 -include $(shell find build/bare build/lib build/asan build/tsan build/debug -name '*.d' 2>/dev/null)
@@ -107,6 +108,7 @@ test: ## installs what is missing, passes all tests
 	$(Q)$(MAKE) test-unit
 	$(Q)$(MAKE) test-img
 	$(Q)$(MAKE) crash
+	$(Q)$(MAKE) test-man
 	$(Q)$(MAKE) test-fuse
 	$(Q)$(MAKE) abi
 	$(Q)$(MAKE) build/devroot.ext2

@@ -68,4 +68,4 @@ install: lib build/maestro-img build/maestro-fuse ## library, header, tools, man
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(LIB_VERSION)|' libmaestro/maestro.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/maestro.pc
 	install -m 755 build/maestro-img build/maestro-fuse $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 docs/man/maestro-img.1 docs/man/maestro-fuse.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 docs/man/libmaestro.3 $(DESTDIR)$(PREFIX)/share/man/man3/
+	install -m 644 docs/man/libmaestro.3 docs/man/maestro_*.3 $(DESTDIR)$(PREFIX)/share/man/man3/
