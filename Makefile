@@ -82,6 +82,7 @@ build/bare/syscall_table.o: build/gen/i386/syscall_table.c
 -include distro/rules.mk
 -include tests/unit/rules.mk
 -include tests/images/rules.mk
+-include tests/fuzz/rules.mk
 -include tests/abi/rules.mk
 -include tests/guest/rules.mk
 -include tests/bench/rules.mk

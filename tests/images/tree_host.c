@@ -73,6 +73,12 @@ static int name_cmp(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void names_sort(struct names *a)
+{
+	if (a->n)
+		qsort(a->list, a->n, sizeof(a->list[0]), name_cmp);
+}
+
 /* One line must stay one line, whatever the name. */
 static void put_text(FILE *out, const char *s)
 {
@@ -94,7 +100,7 @@ static void read_xattrs(struct walk *k, const char *path)
 		fprintf(k->out, " xattrs:%ld", n);
 	for (long at = 0; at < n; at += (long)strlen(list + at) + 1)
 		names_add(&a, list + at);
-	qsort(a.list, a.n, sizeof(a.list[0]), name_cmp);
+	names_sort(&a);
 	for (size_t i = 0; i < a.n && value; i++) {
 		n = CALL(k->w, SYS_lgetxattr, path, a.list[i], value, CHUNK, 0);
 		if (!k->out)
@@ -192,7 +198,7 @@ static void read_dir(struct walk *k, const char *path)
 	CALL(k->w, SYS_close, fd, 0, 0, 0, 0);
 	if (k->out)
 		fprintf(k->out, " entries:%zu:%ld\n", a.n, n);
-	qsort(a.list, a.n, sizeof(a.list[0]), name_cmp);
+	names_sort(&a);
 	k->depth++;
 	for (size_t i = 0; i < a.n && (!most || k->count < most); i++) {
 		char full[PATH_SIZE];

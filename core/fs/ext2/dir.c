@@ -34,6 +34,8 @@ static u32 page_limit(const struct inode *dir, pgoff_t index)
 
 static const char *bad_entry(const struct ext2_sb *s, const struct ext2_dirent *e, u32 off)
 {
+	if ((off & (s->block_size - 1)) > s->block_size - EXT2_REC_LEN(1))
+		return "record does not fit in its block"; /* not even its head */
 	if (e->rec_len < EXT2_REC_LEN(1))
 		return "record is too short";
 	if (e->rec_len & 3)
@@ -52,6 +54,8 @@ static kerr_t check_page(struct inode *dir, struct page *p, void *base)
 	const struct ext2_sb *s = EXT2_SB(dir->sb);
 	u32 limit = page_limit(dir, p->index);
 
+	if (ext2_is_encrypted(dir))
+		return KERR(ENOKEY);
 	for (u32 off = 0; off < limit;) {
 		const struct ext2_dirent *e = entry_at(base, off);
 		const char *wrong = bad_entry(s, e, off);
@@ -62,8 +66,8 @@ static kerr_t check_page(struct inode *dir, struct page *p, void *base)
 			return KERR(EBADMSG);
 		}
 		if (wrong) {
-			EXT2_ERROR(dir->sb, "directory %llu, offset %llu: %s (inode %u, record %u, name %u)", (unsigned long long)dir->ino,
-				   ((unsigned long long)p->index << PAGE_SHIFT) + off, wrong, e->inode, e->rec_len, e->name_len);
+			EXT2_ERROR(dir->sb, "directory %llu, offset %llu: %s", (unsigned long long)dir->ino,
+				   ((unsigned long long)p->index << PAGE_SHIFT) + off, wrong);
 			return KERR(EUCLEAN);
 		}
 		off += e->rec_len;

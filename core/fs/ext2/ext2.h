@@ -219,6 +219,11 @@ void ext2_set_ops(struct inode *inode);
 void ext2_flags_to_vfs(struct inode *inode);
 /* The inode's place in the inode table. */
 kerr_t ext2_inode_buf(struct super *sb, u32 ino, struct buf **buf, struct ext2_dinode **out) __must_check;
+/* There are no keys here: names, contents and link texts are not told. KERR(ENOKEY). */
+static inline bool ext2_is_encrypted(const struct inode *inode)
+{
+	return unlikely(EXT2_I(inode)->flags & EXT2_ENCRYPT_FL) && (EXT2_SB(inode->sb)->es->feature_incompat & EXT2_INCOMPAT_ENCRYPT);
+}
 static inline bool ext2_fast_symlink(const struct inode *inode)
 {
 	return EXT2_I(inode)->fast_link;

@@ -637,7 +637,14 @@ static loff_t ext2_llseek(struct file *f, loff_t off, int whence)
 	return off;
 }
 
+static kerr_t ext2_open(struct inode *inode, struct file *f)
+{
+	(void)f;
+	return ext2_is_encrypted(inode) ? KERR(ENOKEY) : KERR(0);
+}
+
 const struct file_ops ext2_file_ops = {
+	.open = ext2_open,
 	.read_iter = generic_read_iter,
 	.write_iter = generic_write_iter,
 	.llseek = ext2_llseek,

@@ -432,8 +432,12 @@ kerr_t ext2_getattr(struct inode *inode, struct kstat *out)
 	out->btime = inode->btime;
 	spin_unlock(&inode->lock);
 	out->has_btime = HAS_EXTRA(s, ei->extra_isize, crtime);
-	/* STATX_ATTR_IMMUTABLE, APPEND, NODUMP have the numbers of their flags */
-	out->attributes = ei->flags & (EXT2_IMMUTABLE_FL | EXT2_APPEND_FL | EXT2_NODUMP_FL);
+	/* STATX_ATTR_IMMUTABLE, APPEND, NODUMP, ENCRYPTED, VERITY have the numbers of their flags */
 	out->attributes_mask = EXT2_IMMUTABLE_FL | EXT2_APPEND_FL | EXT2_NODUMP_FL;
+	if (s->es->feature_incompat & EXT2_INCOMPAT_ENCRYPT)
+		out->attributes_mask |= EXT2_ENCRYPT_FL;
+	if (s->es->feature_ro_compat & EXT2_RO_VERITY)
+		out->attributes_mask |= EXT2_VERITY_FL;
+	out->attributes = ei->flags & out->attributes_mask;
 	return KERR(0);
 }

@@ -27,6 +27,10 @@ static kerr_t ext2_lookup(struct inode *dir, struct dentry *d)
 	if (d->name.len > NAME_MAX)
 		return KERR(ENAMETOOLONG);
 	err = ext2_dir_find(dir, d->name.str, d->name.len, &slot);
+	/* Names that differ in case only are the same there; which those are is not known here. */
+	if (kerr_code(err) == -ENOENT && unlikely(EXT2_I(dir)->flags & EXT2_CASEFOLD_FL) &&
+	    (EXT2_SB(dir->sb)->es->feature_incompat & EXT2_INCOMPAT_CASEFOLD))
+		return KERR(EOPNOTSUPP);
 	if (kerr_code(err) == -ENOENT) {
 		dentry_splice(d, NULL);
 		return KERR(0);

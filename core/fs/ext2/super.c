@@ -759,6 +759,8 @@ static kerr_t ext2_fill_super(struct super *sb, const char *data, bool silent)
 			sb->flags |= MS_RDONLY;
 		}
 	}
+	if (s->es->rev_level && (s->es->feature_ro_compat & EXT2_RO_VERITY))
+		klog_warn("EXT2-fs (%s): files with fs-verity are read without being verified", sb->id);
 	klog_info("EXT2-fs (%s): mounted%s, %u blocks of %u bytes, %u groups", sb->id, sb->flags & MS_RDONLY ? " read-only" : "", s->blocks_count,
 		  s->block_size, s->groups);
 	return KERR(0);

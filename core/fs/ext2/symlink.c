@@ -38,6 +38,8 @@ kerr_t ext2_readlink(struct inode *inode, char *buf)
 	void *va;
 	kerr_t err;
 
+	if (ext2_is_encrypted(inode))
+		return KERR(ENOKEY);
 	if (ext2_fast_symlink(inode)) {
 		memcpy(buf, EXT2_I(inode)->block, len);
 		buf[len] = '\0';
