@@ -111,6 +111,9 @@ test: ## installs what is missing, passes all tests
 	$(Q)$(MAKE) crash
 	$(Q)$(MAKE) test-man
 	$(Q)$(MAKE) test-fuse
+	$(Q)$(MAKE) test-ext4
+	$(Q)$(MAKE) test-images
+	$(Q)$(MAKE) test-fuzz
 	$(Q)$(MAKE) abi
 	$(Q)$(MAKE) build/devroot.ext2
 	$(Q)$(MAKE) guest

@@ -5,9 +5,9 @@ TIME ?= 60
 ENGINE ?= libfuzzer
 FUZZ_HOST := tests/fuzz/fuzz_host.c tests/fuzz/model_host.c tests/images/tree_host.c
 FUZZ_CLANG := -O1 -DMAESTRO_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment,pointer-overflow $(SAN_FRAMES)
-VARIANT_fuzz := $(subst -Wno-maybe-uninitialized,-Wno-unknown-warning-option,$(FUZZ_CLANG)) -fsanitize=fuzzer-no-link
+VARIANT_fuzz := $(subst -Wno-maybe-uninitialized,-Wno-cast-align,$(FUZZ_CLANG)) -fsanitize=fuzzer-no-link
 # AFL++ wants speed: asserts and UBSan's traps find most; ASan is libFuzzer's.
-VARIANT_afl := -O2 -DMAESTRO_DEBUG -Wno-frame-larger-than
+VARIANT_afl := -O2 -DMAESTRO_DEBUG -Wno-frame-larger-than -Wno-cast-align
 $(foreach v,fuzz afl,$(eval $(call hosted_variant,$(v))))
 build/fuzz/%: CC := clang
 build/afl/%: CC := afl-clang-fast

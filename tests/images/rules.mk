@@ -9,7 +9,7 @@ endef
 $(foreach v,lib debug asan,$(eval $(call image_variant,$(v))))
 
 .PHONY: test-images test-ext4
-test-ext4: build/lib/image ## ext3 and ext4 images read as the host's kernel reads them
-	$(Q)tests/images/test-ext4 $<
+test-ext4: build/lib/image ## ext3 and ext4 images read as the host's kernel reads them (KINDS=all for all)
+	$(Q)tests/images/test-ext4 $< $(KINDS)
 test-images: build/asan/image ## the damaged images of e2fsprogs' own tests, under sanitizers (IMAGES="name ...")
 	$(Q)tests/images/test-damaged $< $(IMAGES)
