@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Ways to start and to stop."""
 import os
+import subprocess
 
 import lab as shared
 from lab import BUILD, fsck, maestro_only, matches
@@ -44,6 +45,23 @@ def test_readonly_root(lab):
         out, status = vm.run("touch /root/x")
         assert status and "Read-only" in out, out
         vm.check("mount -o remount,rw / && touch /root/x && rm /root/x")
+
+
+@maestro_only
+def test_ext4_root(lab):
+    """A root on ext4 with a journal is mounted read-only, whatever is asked for, and the log says why."""
+    image = lab.image("ext4-root.img")
+    made = subprocess.run(["tune2fs", "-O", "has_journal,extent,huge_file,flex_bg", image], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert made.returncode == 0, made.stdout
+    with lab.vm(image=image, init="/bin/bash") as vm:
+        shared.prepare(vm)
+        matches(r" / ext4 ro", vm.check("cat /proc/mounts"))
+        out, status = vm.run("touch /root/x")
+        assert status and "Read-only" in out, out
+        out, status = vm.run("mount -o remount,rw /")
+        assert status, "it became writable"
+        matches(r"not written:.* has_journal.* extents", vm.check("dmesg | grep EXT2-fs"))
 
 
 def test_init_system(lab):
