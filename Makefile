@@ -83,6 +83,7 @@ build/bare/syscall_table.o: build/gen/i386/syscall_table.c
 -include tests/unit/rules.mk
 -include tests/images/rules.mk
 -include tests/fuzz/rules.mk
+-include tests/fs/rules.mk
 -include tests/abi/rules.mk
 -include tests/guest/rules.mk
 -include tests/bench/rules.mk
@@ -114,6 +115,7 @@ test: ## installs what is missing, passes all tests
 	$(Q)$(MAKE) test-ext4
 	$(Q)$(MAKE) test-images
 	$(Q)$(MAKE) test-fuzz
+	$(Q)$(MAKE) diff-ext2
 	$(Q)$(MAKE) abi
 	$(Q)$(MAKE) build/devroot.ext2
 	$(Q)$(MAKE) guest

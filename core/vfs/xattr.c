@@ -15,8 +15,10 @@ static kerr_t xattr_permission(struct inode *inode, const char *name, unsigned m
 		return KERR(EPERM);
 	if (has_prefix(name, "security.")) /* the attribute's own rules; without a module: privilege to change it */
 		return mask & MAY_WRITE && !capable(CAP_SYS_ADMIN) ? KERR(EPERM) : KERR(0);
-	if (has_prefix(name, "system."))
+	if (has_prefix(name, "system.posix_acl_"))
 		return mask & MAY_WRITE && !inode_owner_or_capable(inode) ? KERR(EPERM) : KERR(0);
+	if (has_prefix(name, "system."))
+		return KERR(0); /* the file system's own rules */
 	if (has_prefix(name, "trusted.")) {
 		if (capable(CAP_SYS_ADMIN))
 			return 0;

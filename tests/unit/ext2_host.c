@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -177,6 +178,112 @@ START_TEST(disk_full)
 }
 END_TEST
 
+static unsigned count_names(struct maestro *k, int fd, size_t room, unsigned char *seen, unsigned n)
+{
+	static char buf[32768];
+	unsigned count = 0;
+	ssize_t got;
+
+	while ((got = maestro_getdents64(k, fd, buf, room)) > 0) {
+		for (ssize_t at = 0; at < got; at += *(unsigned short *)(buf + at + 16)) {
+			const char *name = buf + at + 19;
+			unsigned i;
+
+			if (sscanf(name, "name-%u", &i) != 1)
+				continue;
+			ck_assert_uint_lt(i, n);
+			ck_assert_msg(!seen[i], "%s is told twice", name);
+			seen[i] = 1;
+			count++;
+		}
+	}
+	OK(got);
+	return count;
+}
+
+/* An indexed directory: two levels, entries found, read once each though the leaves are split meanwhile, half removed; what e2fsck -D makes is used. */
+START_TEST(index_of_names)
+{
+	static const char *const how[] = { "-b 1024 -N 30000", "-b 4096 -N 30000", "-b 1024 -N 30000", "-b 2048 -N 30000" };
+	static const char *const hash[] = { "half_md4", "tea", "legacy", "tea" };
+	enum { N = 20000 };
+	static unsigned char seen[N];
+	const char *image = unit_image(how[_i], 128);
+	struct maestro *k;
+	char line[512];
+	int fd;
+
+	snprintf(line, sizeof(line), "tune2fs -E hash_alg=%s %s >/dev/null", hash[_i], image);
+	ck_assert_int_eq(system(line), 0);
+	for (unsigned round = 0; round < 2; round++) {
+		k = unit_new();
+		unit_mount(k, image);
+		if (!round)
+			OK(maestro_mkdir(k, "/mnt/d", 0755));
+		OK(maestro_chdir(k, "/mnt/d"));
+		for (unsigned i = round; i < N; i += 2) {
+			snprintf(line, sizeof(line), "name-%u-%s", i, i % 5 ? "" : "rather-a-long-one-\xc3\xa4");
+			OK(maestro_mknod(k, line, S_IFREG | 0644, 0));
+		}
+		OK(maestro_chdir(k, "/"));
+		unit_umount(k);
+		unit_end(k);
+		/* The index of the first half is rebuilt, and goes on growing. */
+		snprintf(line, sizeof(line), "e2fsck -f%s %s >/dev/null", round ? "n" : "yD", image);
+		ck_assert_int_le(system(line), round ? 0 : 256);
+	}
+	k = unit_new();
+	unit_mount(k, image);
+	OK(maestro_chdir(k, "/mnt/d"));
+	for (unsigned i = 0; i < N; i++) {
+		struct stat st;
+
+		snprintf(line, sizeof(line), "name-%u-%s", i, i % 5 ? "" : "rather-a-long-one-\xc3\xa4");
+		OK(maestro_stat(k, line, &st));
+		line[5] = 'x';
+		FAILS(maestro_stat(k, line, &st), ENOENT);
+	}
+	fd = maestro_open(k, ".", O_RDONLY | O_DIRECTORY);
+	OK(fd);
+	ck_assert_uint_eq(count_names(k, fd, 32768, seen, N), N);
+	OK(maestro_close(k, fd));
+	for (unsigned i = 0; i < N; i += 2) {
+		snprintf(line, sizeof(line), "name-%u-%s", i, i % 5 ? "" : "rather-a-long-one-\xc3\xa4");
+		OK(maestro_unlink(k, line));
+	}
+	/* Read in small steps, with names coming in between. */
+	memset(seen, 0, sizeof(seen));
+	fd = maestro_open(k, ".", O_RDONLY | O_DIRECTORY);
+	OK(fd);
+	for (unsigned i = 0, got = 0; got < N / 2; i++) {
+				static char buf[300];
+		ssize_t n = maestro_getdents64(k, fd, buf, sizeof(buf));
+
+		ck_assert_int_gt(n, 0);
+		for (ssize_t at = 0; at < n; at += *(unsigned short *)(buf + at + 16)) {
+			unsigned which;
+
+			if (sscanf(buf + at + 19, "name-%u", &which) == 1) {
+				ck_assert(which < N && !seen[which]);
+				seen[which] = 1;
+				got++;
+			}
+		}
+		if (i < 6000) {
+			snprintf(line, sizeof(line), "other-%u", i);
+			OK(maestro_mknod(k, line, S_IFREG | 0644, 0));
+		}
+	}
+	OK(maestro_close(k, fd));
+	OK(maestro_chdir(k, "/"));
+	unit_umount(k);
+	unit_end(k);
+	snprintf(line, sizeof(line), "debugfs -R 'htree /d' %s 2>&1 | grep -q 'Root node dump'", image);
+	ck_assert_msg(!system(line), "there is no index");
+	unit_fsck(image);
+}
+END_TEST
+
 START_TEST(random_tree)
 {
 	struct maestro *k = unit_new();
@@ -248,6 +355,7 @@ Suite *suite_ext2(void)
 	tcase_add_loop_test(t, sparse_and_large, 0, GEOMETRIES);
 	tcase_add_test(t, many_files);
 	tcase_add_test(t, disk_full);
+	tcase_add_loop_test(t, index_of_names, 0, 4);
 	tcase_add_loop_test(t, random_tree, 0, GEOMETRIES);
 	suite_add_tcase(s, t);
 	return s;

@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Directories: entries in blocks, in the page cache of the directory. An entry never crosses a block; a removed one is merged into its predecessor, or has
- * inode 0 when it is the first of its block. The position of readdir is the byte offset.
+ * inode 0 when it is the first of its block.
  *
- * Indexed (htree) directories are read as plain ones, which their format allows: the index hides in entries that look empty. When we change one the index
- * flag goes, which leaves a correct unindexed directory.
+ * Indexed directories (htree.c) can be walked as plain ones, which their format allows: the index hides in entries that look empty. So it is done where the
+ * index is of no use or makes no sense. The position of readdir is a byte offset in plain directories, a hash in those that are indexed or could become so.
  *
  * A page is checked once, when it is first used (page.priv), so the walks over it need no bounds checks of their own beyond the page's end.
  *
  * Locking: the directory's rwsem, by the VFS; the page lock while entries change.
  */
-#include "ext2.h"
+#include "dir.h"
 
 #define PAGE_CHECKED 0x32747865ul
-
-static struct ext2_dirent *entry_at(void *base, u32 off)
-{
-	return (struct ext2_dirent *)(void *)((u8 *)base + off);
-}
 
 /* Where its entries end. */
 static loff_t dir_end(const struct inode *dir)
@@ -57,7 +52,7 @@ static kerr_t check_page(struct inode *dir, struct page *p, void *base)
 	if (ext2_is_encrypted(dir))
 		return KERR(ENOKEY);
 	for (u32 off = 0; off < limit;) {
-		const struct ext2_dirent *e = entry_at(base, off);
+		const struct ext2_dirent *e = ext2_entry_at(base, off);
 		const char *wrong = bad_entry(s, e, off);
 
 		if (s->metadata_csum && !(off & (s->block_size - 1)) && !ext2_dir_csum_ok(dir, e)) {
@@ -100,16 +95,46 @@ static void dir_page_put(struct page *p, void *base)
 	page_put(p);
 }
 
+kerr_t ext2_dirblk_get(struct inode *dir, struct file *f, u32 lblk, struct ext2_dirblk *out)
+{
+	const struct ext2_sb *s = EXT2_SB(dir->sb);
+	u32 byte_bits = PAGE_SHIFT - s->block_bits;
+	kerr_t err;
+
+	if (lblk >= (u32)(inode_size(dir) >> s->block_bits))
+		return KERR(EUCLEAN);
+	err = dir_page(dir, f, lblk >> byte_bits, &out->page, &out->base);
+	if (!err)
+		out->data = (u8 *)out->base + ((lblk & ((1u << byte_bits) - 1)) << s->block_bits);
+	return err;
+}
+
+void ext2_dirblk_put(struct ext2_dirblk *b)
+{
+	dir_page_put(b->page, b->base);
+}
+
+void ext2_dirblk_change_begin(struct ext2_dirblk *b)
+{
+	page_lock(b->page);
+}
+
+void ext2_dirblk_change_end(struct ext2_dirblk *b)
+{
+	page_set_dirty(b->page);
+	page_unlock(b->page);
+}
+
 static pgoff_t dir_pages(const struct inode *dir)
 {
 	return (pgoff_t)((dir_end(dir) + (loff_t)PAGE_SIZE - 1) >> PAGE_SHIFT);
 }
 
 /* ---------------------------------------------------------------- lookup */
-static bool find_in_page(void *base, u32 limit, const char *name, size_t len, u32 *off)
+bool ext2_find_in(void *base, u32 from, u32 to, const char *name, size_t len, u32 *off)
 {
-	for (u32 o = 0; o < limit;) {
-		const struct ext2_dirent *e = entry_at(base, o);
+	for (u32 o = from; o < to;) {
+		const struct ext2_dirent *e = ext2_entry_at(base, o);
 
 		if (e->name_len == len && e->inode && e->name[0] == name[0] && !memcmp(e->name, name, len)) {
 			*off = o;
@@ -125,8 +150,15 @@ static bool find_in_page(void *base, u32 limit, const char *name, size_t len, u3
 kerr_t ext2_dir_find(struct inode *dir, const char *name, size_t len, struct ext2_slot *out)
 {
 	struct ext2_inode *ei = EXT2_I(dir);
-	pgoff_t pages = dir_pages(dir), start = load_relaxed(&ei->lookup_page), n = start < pages ? start : 0;
+	bool dots = ext2_name_is_dots(name, len);
+	pgoff_t pages = dir_pages(dir), start = dots ? 0 : load_relaxed(&ei->lookup_page), n = start < pages ? start : 0;
 
+	if (!dots && ext2_dir_indexed(dir)) {
+		kerr_t err = ext2_dx_find(dir, name, len, out);
+
+		if (kerr_code(err) != -EOPNOTSUPP)
+			return err;
+	}
 	for (pgoff_t i = 0; i < pages; i++) {
 		struct page *p;
 		void *base;
@@ -135,10 +167,10 @@ kerr_t ext2_dir_find(struct inode *dir, const char *name, size_t len, struct ext
 
 		if (err)
 			return err;
-		if (find_in_page(base, page_limit(dir, n), name, len, &off)) {
+		if (ext2_find_in(base, 0, page_limit(dir, n), name, len, &off)) {
 			out->page = p;
 			out->off = off;
-			out->ino = entry_at(base, off)->inode;
+			out->ino = ext2_entry_at(base, off)->inode;
 			page_unmap(base);
 			store_relaxed(&ei->lookup_page, (u32)n);
 			return KERR(0);
@@ -152,7 +184,7 @@ kerr_t ext2_dir_find(struct inode *dir, const char *name, size_t len, struct ext
 
 /* ---------------------------------------------------------------- readdir */
 /* On-disk file types happen to be 1..7 for regular, directory, char, block, fifo, socket, symlink. */
-static unsigned entry_type(const struct ext2_sb *s, const struct ext2_dirent *e)
+unsigned ext2_entry_type(const struct ext2_sb *s, const struct ext2_dirent *e)
 {
 	static const u8 types[] = { DT_UNKNOWN, DT_REG, DT_DIR, DT_CHR, DT_BLK, DT_FIFO, DT_SOCK, DT_LNK };
 
@@ -179,7 +211,7 @@ static u32 entry_boundary(const struct ext2_sb *s, void *base, u32 off)
 	u32 o = off & ~(s->block_size - 1);
 
 	while (o < off) {
-		u16 rec = entry_at(base, o)->rec_len;
+		u16 rec = ext2_entry_at(base, o)->rec_len;
 
 		if (!rec)
 			return off;
@@ -188,7 +220,7 @@ static u32 entry_boundary(const struct ext2_sb *s, void *base, u32 off)
 	return o;
 }
 
-static kerr_t ext2_iterate(struct file *f, struct dir_context *ctx)
+static kerr_t iterate_plain(struct file *f, struct dir_context *ctx)
 {
 	struct inode *dir = f->inode;
 	const struct ext2_sb *s = EXT2_SB(dir->sb);
@@ -205,12 +237,12 @@ static kerr_t ext2_iterate(struct file *f, struct dir_context *ctx)
 		if (err)
 			return err;
 		for (off = entry_boundary(s, base, (u32)(ctx->pos - start)); off < limit;) {
-			const struct ext2_dirent *e = entry_at(base, off);
+			const struct ext2_dirent *e = ext2_entry_at(base, off);
 			u32 rec = e->rec_len;
 
 			if (unlikely(!rec))
 				break;
-			if (e->inode && !ctx->actor(ctx, e->name, e->name_len, e->inode, entry_type(s, e), start + off + rec)) {
+			if (e->inode && !ctx->actor(ctx, e->name, e->name_len, e->inode, ext2_entry_type(s, e), start + off + rec)) {
 				dir_page_put(p, base);
 				return KERR(0);
 			}
@@ -221,6 +253,15 @@ static kerr_t ext2_iterate(struct file *f, struct dir_context *ctx)
 		ctx->pos = start + (off < limit ? limit : off);
 	}
 	return KERR(0);
+}
+
+static kerr_t ext2_iterate(struct file *f, struct dir_context *ctx)
+{
+	kerr_t err = KERR(EOPNOTSUPP);
+
+	if (ext2_reads_by_hash(f->inode))
+		err = ext2_dx_iterate(f, ctx);
+	return kerr_code(err) == -EOPNOTSUPP ? iterate_plain(f, ctx) : err;
 }
 
 /* ---------------------------------------------------------------- changes */
@@ -234,8 +275,8 @@ static void dir_changed(struct inode *dir, bool times)
 
 	if (times)
 		inode_touch(dir, ATTR_MTIME | ATTR_CTIME);
-	if (ei->flags & EXT2_INDEX_FL)
-		ei->flags &= ~(u32)EXT2_INDEX_FL;
+	if ((ei->flags & EXT2_INDEX_FL) && !ext2_dir_indexed(dir))
+		ei->flags &= ~(u32)EXT2_INDEX_FL; /* a file system without indexes */
 	spin_lock(&dir->lock);
 	dir->version++;
 	spin_unlock(&dir->lock);
@@ -256,20 +297,19 @@ static void fill_entry(const struct ext2_sb *s, struct ext2_dirent *e, const cha
 	e->file_type = ext2_has_filetype(s) ? disk_type(inode->mode) : 0;
 }
 
-/* Puts the entry where there is room in the page. */
-static bool add_in_page(const struct ext2_sb *s, void *base, u32 limit, const struct name *name, const struct inode *inode)
+bool ext2_add_in(const struct ext2_sb *s, void *base, u32 from, u32 to, const struct name *name, const struct inode *inode)
 {
 	u32 need = EXT2_REC_LEN(name->len);
 
-	for (u32 o = 0; o < limit;) {
-		struct ext2_dirent *e = entry_at(base, o);
+	for (u32 o = from; o < to;) {
+		struct ext2_dirent *e = ext2_entry_at(base, o);
 		u32 rec = e->rec_len, used = e->inode ? EXT2_REC_LEN(e->name_len) : 0;
 
 		if (unlikely(!rec))
 			return false;
 		if (rec - used >= need) {
 			if (used) {
-				struct ext2_dirent *fresh = entry_at(e, used);
+				struct ext2_dirent *fresh = ext2_entry_at(e, used);
 
 				fresh->rec_len = (u16)(rec - used);
 				e->rec_len = (u16)used;
@@ -283,7 +323,7 @@ static bool add_in_page(const struct ext2_sb *s, void *base, u32 limit, const st
 	return false;
 }
 
-/* A new block at the end of the directory, with this one entry. */
+/* A new block at the end of the directory, with this one entry, or none (NULL). */
 static kerr_t append_block(struct inode *dir, const struct name *name, const struct inode *inode)
 {
 	const struct ext2_sb *s = EXT2_SB(dir->sb);
@@ -301,9 +341,10 @@ static kerr_t append_block(struct inode *dir, const struct name *name, const str
 		return err;
 	base = page_map(p);
 	memset((u8 *)base + off, 0, s->block_size);
-	e = entry_at(base, off);
+	e = ext2_entry_at(base, off);
 	e->rec_len = (u16)s->block_size;
-	fill_entry(s, e, name->str, name->len, inode);
+	if (name)
+		fill_entry(s, e, name->str, name->len, inode);
 	page_unmap(base);
 	if (!off)
 		store_relaxed(&p->priv, PAGE_CHECKED); /* all of it is ours */
@@ -311,23 +352,33 @@ static kerr_t append_block(struct inode *dir, const struct name *name, const str
 	return KERR(0);
 }
 
-kerr_t ext2_dir_add(struct inode *dir, const struct name *name, struct inode *inode)
+kerr_t ext2_dir_append(struct inode *dir, u32 *lblk)
+{
+	u32 n = (u32)(inode_size(dir) >> EXT2_SB(dir->sb)->block_bits);
+	kerr_t err = append_block(dir, NULL, NULL);
+
+	if (!err)
+		*lblk = n;
+	return err;
+}
+
+/* Into a directory without an index. KERR(ENOSPC): there is no room in the blocks it has. */
+static kerr_t add_plain(struct inode *dir, const struct name *name, struct inode *inode)
 {
 	const struct ext2_sb *s = EXT2_SB(dir->sb);
 	struct ext2_inode *ei = EXT2_I(dir);
 	pgoff_t n = ei->free_hint, pages = dir_pages(dir);
-	kerr_t err = KERR(0);
 	bool done = false;
 
-	for (; n < pages && !done && !err; n++) {
+	for (; n < pages && !done; n++) {
 		struct page *p;
 		void *base;
+		kerr_t err = dir_page(dir, NULL, n, &p, &base);
 
-		err = dir_page(dir, NULL, n, &p, &base);
 		if (err)
-			break;
+			return err;
 		page_lock(p);
-		done = add_in_page(s, base, page_limit(dir, n), name, inode);
+		done = ext2_add_in(s, base, 0, page_limit(dir, n), name, inode);
 		if (done)
 			page_set_dirty(p);
 		page_unlock(p);
@@ -336,9 +387,35 @@ kerr_t ext2_dir_add(struct inode *dir, const struct name *name, struct inode *in
 		if (done)
 			ei->free_hint = (u32)n;
 	}
-	if (!done && !err) {
-		ei->free_hint = (u32)(inode_size(dir) >> PAGE_SHIFT);
-		err = append_block(dir, name, inode);
+	return done ? KERR(0) : KERR(ENOSPC);
+}
+
+/* Where the blocks there are have no room. */
+static kerr_t add_growing(struct inode *dir, const struct name *name, struct inode *inode, bool may_index)
+{
+	bool made = false;
+	kerr_t err = may_index ? ext2_dx_make(dir, &made) : KERR(0);
+
+	if (err)
+		return err;
+	if (made)
+		return ext2_dx_add(dir, name, inode, true);
+	EXT2_I(dir)->free_hint = (u32)(inode_size(dir) >> PAGE_SHIFT);
+	return append_block(dir, name, inode);
+}
+
+kerr_t ext2_dir_add(struct inode *dir, const struct name *name, struct inode *inode)
+{
+	bool indexed = ext2_dir_indexed(dir);
+	kerr_t err = indexed ? ext2_dx_add(dir, name, inode, false) : KERR(EOPNOTSUPP);
+
+	if (kerr_code(err) == -EOPNOTSUPP) {
+		if (indexed)
+			klog_warn("EXT2-fs (%s): directory %llu: the index makes no sense and is dropped", dir->sb->id, (unsigned long long)dir->ino);
+		EXT2_I(dir)->flags &= ~(u32)EXT2_INDEX_FL;
+		err = add_plain(dir, name, inode);
+		if (kerr_code(err) == -ENOSPC)
+			err = add_growing(dir, name, inode, !indexed);
 	}
 	if (!err)
 		dir_changed(dir, true);
@@ -350,11 +427,11 @@ kerr_t ext2_dir_delete(struct inode *dir, struct ext2_slot *slot)
 	const struct ext2_sb *s = EXT2_SB(dir->sb);
 	struct ext2_inode *ei = EXT2_I(dir);
 	void *base = page_map(slot->page);
-	struct ext2_dirent *e = entry_at(base, slot->off), *prev = NULL;
+	struct ext2_dirent *e = ext2_entry_at(base, slot->off), *prev = NULL;
 
 	page_lock(slot->page);
 	for (u32 o = slot->off & ~(s->block_size - 1); o < slot->off;) {
-		prev = entry_at(base, o);
+		prev = ext2_entry_at(base, o);
 		if (!prev->rec_len)
 			break;
 		o += prev->rec_len;
@@ -376,7 +453,7 @@ kerr_t ext2_dir_set(struct inode *dir, struct ext2_slot *slot, struct inode *ino
 {
 	const struct ext2_sb *s = EXT2_SB(dir->sb);
 	void *base = page_map(slot->page);
-	struct ext2_dirent *e = entry_at(base, slot->off);
+	struct ext2_dirent *e = ext2_entry_at(base, slot->off);
 
 	page_lock(slot->page);
 	e->inode = (u32)inode->ino;
@@ -400,10 +477,10 @@ kerr_t ext2_dir_make_empty(struct inode *inode, struct inode *parent)
 		return err;
 	base = page_map(p);
 	memset(base, 0, s->block_size);
-	dot = entry_at(base, 0);
+	dot = ext2_entry_at(base, 0);
 	dot->rec_len = (u16)EXT2_REC_LEN(1);
 	fill_entry(s, dot, ".", 1, inode);
-	dotdot = entry_at(base, dot->rec_len);
+	dotdot = ext2_entry_at(base, dot->rec_len);
 	dotdot->rec_len = (u16)(s->block_size - dot->rec_len);
 	fill_entry(s, dotdot, "..", 2, parent);
 	page_unmap(base);
@@ -415,7 +492,7 @@ kerr_t ext2_dir_make_empty(struct inode *inode, struct inode *parent)
 static bool only_dots(const struct inode *dir, void *base, u32 limit)
 {
 	for (u32 o = 0; o < limit;) {
-		const struct ext2_dirent *e = entry_at(base, o);
+		const struct ext2_dirent *e = ext2_entry_at(base, o);
 
 		if (!e->rec_len)
 			return false;
@@ -452,5 +529,6 @@ const struct file_ops ext2_dir_ops = {
 	.iterate = ext2_iterate,
 	.llseek = generic_llseek,
 	.fsync = ext2_fsync,
+	.release = ext2_dx_release,
 	.ioctl = ext2_ioctl,
 };

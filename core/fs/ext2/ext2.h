@@ -5,6 +5,7 @@
  *   super.c mount, options, sync     balloc.c blocks        map.c file block -> disk block, truncate     file.c pages and file operations
  *   inode.c inodes on disk           ialloc.c inode numbers dir.c entries in directories                namei.c operations on names
  *   xattr.c extended attributes      ioctl.c flags          symlink.c
+ *   dir.h, htree.c, htree_read.c, hash.c the index of large directories
  * For reading ext3 and ext4:
  *   features.c what can be mounted   extents.c block map    inline.c files inside inodes   csum.c checksums   zones.c tables anywhere   journal.c recovery
  *
@@ -236,7 +237,7 @@ static inline bool ext2_fast_symlink(const struct inode *inode)
  */
 kerr_t ext2_map(struct inode *inode, u64 lblk, u32 max, bool create, u32 *phys, u32 *len, bool *fresh) __must_check;
 void ext2_truncate_blocks(struct inode *inode, u64 size); /* frees all blocks beyond size bytes */
-/* Makes holes of n mapped blocks that ext2_map() told in one go. They stay taken: the caller frees them. */
+/* Makes holes of n mapped blocks that ext2_map() told in one go. They stay taken: the caller frees them. Indirect blocks that become empty go. */
 kerr_t ext2_unmap(struct inode *inode, u64 lblk, u32 n) __must_check;
 kerr_t ext2_sync_indirect(struct inode *inode) __must_check;
 u64 ext2_max_size(const struct ext2_sb *s);

@@ -48,7 +48,7 @@ static kerr_t set_word(struct file *f, unsigned cmd, const void __user *arg)
 	if (err)
 		return err;
 	if (!inode_owner_or_capable(inode))
-		err = cmd == FS_IOC_SETFLAGS ? KERR(EACCES) : KERR(EPERM);
+		err = KERR(EPERM);
 	if (!err)
 		err = copy_from_user(&v, arg, sizeof(v));
 	if (!err) {

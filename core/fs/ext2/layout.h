@@ -132,6 +132,9 @@ _Static_assert(offsetof(struct ext2_dinode, extra_isize) == EXT2_OLD_INODE && of
 		       offsetof(struct ext2_dinode, checksum_lo) == 124 && sizeof(struct ext2_dinode) == 160,
 	       "inode");
 
+/* s_flags: how the bytes of names were taken when they were hashed */
+enum { EXT2_FLAGS_SIGNED_HASH = 1, EXT2_FLAGS_UNSIGNED_HASH = 2 };
+
 /* i_flags */
 enum {
 	EXT2_SYNC_FL = 0x8,

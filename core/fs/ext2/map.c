@@ -411,32 +411,45 @@ static void free_subtree(struct free_run *r, u32 block, unsigned depth)
 	cond_resched();
 }
 
-/* Cuts the subtree of `block` (of depth >= 1) so that `keep` data blocks are left, keep > 0. */
-static void cut_subtree(struct free_run *r, u32 block, unsigned depth, u64 keep)
+static bool all_zero(const u32 *slots, u32 n)
+{
+	for (u32 i = 0; i < n; i++) {
+		if (slots[i])
+			return false;
+	}
+	return true;
+}
+
+/* Cuts the subtree of *at (of depth >= 1) so that `keep` data blocks are left, keep > 0. Goes itself when nothing is in what is kept. */
+static void cut_subtree(struct free_run *r, u32 *at, unsigned depth, u64 keep)
 {
 	struct ext2_sb *s = EXT2_SB(r->inode->sb);
 	unsigned span_bits = s->addr_bits * (depth - 1); /* data blocks under one pointer, log2 */
 	u32 full = (u32)(keep >> span_bits), n = 1u << s->addr_bits;
 	u64 part = keep & ((1ULL << span_bits) - 1);
+	u32 *slots, was = 0;
 	struct buf *b;
-	u32 *slots;
 
-	if (read_indirect(r->inode, block, &b))
+	if (read_indirect(r->inode, *at, &b))
 		return;
 	slots = b->data;
-	if (part && full < n && slots[full]) {
-		cut_subtree(r, slots[full], depth - 1, part);
+	if (part && full < n && (was = slots[full]) != 0)
+		cut_subtree(r, &slots[full], depth - 1, part);
+	if (part)
 		full++;
-	} else if (part) {
-		full++;
+	if (all_zero(slots, MIN(full, n))) {
+		buf_put(b);
+		free_subtree(r, *at, depth);
+		*at = 0;
+		return;
 	}
-	if (full < n) {
+	if (full < n || (was && !slots[full - 1])) {
 		/* Not under the buf's lock: freeing reads other blocks. A write-out that sees half of it is followed by another. */
 		free_slots(r, slots, full, n, depth - 1);
 		buf_lock(b);
 		buf_mark_dirty(b);
 		buf_unlock(b);
-		note_indirect(EXT2_I(r->inode), block);
+		note_indirect(EXT2_I(r->inode), *at);
 	}
 	buf_put(b);
 }
@@ -464,7 +477,7 @@ void ext2_truncate_blocks(struct inode *inode, u64 size)
 		if (*slot && !keep)
 			free_slots(&r, slot, 0, 1, level);
 		else if (*slot && keep < span)
-			cut_subtree(&r, *slot, level, keep);
+			cut_subtree(&r, slot, level, keep);
 		keep = keep > span ? keep - span : 0;
 	}
 	run_flush(&r);
@@ -475,11 +488,36 @@ void ext2_truncate_blocks(struct inode *inode, u64 size)
 		ext2_add_blocks(inode, -r.total);
 }
 
+static void clear_slots(struct inode *inode, struct level *l, u32 slot, u32 n)
+{
+	if (l->buf)
+		buf_lock(l->buf);
+	memset(&l->slots[slot], 0, n * sizeof(u32));
+	if (!l->buf)
+		return;
+	buf_mark_dirty(l->buf);
+	buf_unlock(l->buf);
+	note_indirect(EXT2_I(inode), (u32)l->buf->block);
+}
+
+/* Takes indirect blocks without a pointer left off the tree, from the lowest up. Their number; blocks[] is for the caller to free. */
+static u32 drop_empty(struct inode *inode, const struct path_to *p, struct level *l, unsigned n, u32 blocks[MAX_DEPTH])
+{
+	u32 per = 1u << EXT2_SB(inode->sb)->addr_bits, gone = 0;
+
+	while (n-- > 1 && all_zero(l[n].slots, per)) {
+		blocks[gone++] = (u32)l[n].buf->block;
+		clear_slots(inode, &l[n - 1], p->slot[n - 1], 1);
+	}
+	return gone;
+}
+
 kerr_t ext2_unmap(struct inode *inode, u64 lblk, u32 n)
 {
 	struct ext2_inode *ei = EXT2_I(inode);
 	struct level l[MAX_DEPTH];
 	struct path_to p;
+	u32 blocks[MAX_DEPTH], gone = 0;
 	unsigned found;
 	kerr_t err = path_of(EXT2_SB(inode->sb), lblk, &p);
 
@@ -488,22 +526,18 @@ kerr_t ext2_unmap(struct inode *inode, u64 lblk, u32 n)
 	rwsem_write_lock(&ei->tree);
 	err = walk(inode, &p, l, &found);
 	if (!err && found == p.depth) {
-		struct level *leaf = &l[found - 1];
-
-		if (leaf->buf)
-			buf_lock(leaf->buf);
-		memset(&leaf->slots[p.slot[found - 1]], 0, n * sizeof(u32));
-		if (leaf->buf) {
-			buf_mark_dirty(leaf->buf);
-			buf_unlock(leaf->buf);
-			note_indirect(ei, (u32)leaf->buf->block);
-		}
+		clear_slots(inode, &l[found - 1], p.slot[found - 1], n);
+		gone = drop_empty(inode, &p, l, found, blocks);
 		ei->last_pblk = 0;
 	}
 	levels_put(l, found);
+	for (u32 i = 0; i < gone; i++) {
+		buf_forget(EXT2_SB(inode->sb)->bdev, blocks[i]);
+		ext2_blocks_free(inode, blocks[i], 1);
+	}
 	rwsem_write_unlock(&ei->tree);
 	if (!err)
-		ext2_add_blocks(inode, -(s32)n);
+		ext2_add_blocks(inode, -(s32)(n + gone));
 	return err;
 }
 

@@ -445,6 +445,8 @@ static kerr_t begin_writing(struct ext2_sb *s)
 	buf_lock(s->sbuf);
 	es->state &= (u16)~EXT2_VALID_FS;
 	es->mnt_count++;
+	if (!(es->flags & (EXT2_FLAGS_SIGNED_HASH | EXT2_FLAGS_UNSIGNED_HASH)))
+		es->flags |= EXT2_FLAGS_SIGNED_HASH;
 	es->mtime = es->wtime = (u32)ktime_get_real_coarse_ts().sec;
 	buf_mark_dirty(s->sbuf);
 	buf_unlock(s->sbuf);
