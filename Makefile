@@ -91,7 +91,7 @@ build/bare/syscall_table.o: build/gen/i386/syscall_table.c
 -include tests/man/rules.mk
 -include tests/lint/rules.mk
 
--include $(shell find build/bare build/lib build/asan build/tsan build/debug -name '*.d' 2>/dev/null)
+-include $(shell find build/bare build/lib build/asan build/tsan build/debug build/fuzz build/afl -name '*.d' 2>/dev/null)
 
 # ---------------------------------------------------------------- doing things
 .PHONY: all help run test clean lib iso disk

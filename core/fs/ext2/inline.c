@@ -50,7 +50,7 @@ static kerr_t fill_dir(struct inode *dir, u8 *block)
 		err = KERR(EUCLEAN);
 	if (!err) {
 		memcpy(&parent, raw, sizeof(parent));
-		memset(block, 0, s->block_size);
+		memset(block, 0, PAGE_SIZE);
 		put_entry(block, 0, (u32)dir->ino, 12, ".");
 		put_entry(block, 12, parent, 12, "..");
 		memcpy(block + DOTS, raw + sizeof(parent), len - sizeof(parent));

@@ -168,6 +168,8 @@ static const char *bad_inode(const struct ext2_sb *s, const struct ext2_dinode *
 		return "extended attribute block out of range";
 	if (type == S_IFDIR && ((u32)inode->size & (s->block_size - 1)) && !(raw->flags & EXT2_INLINE_DATA_FL))
 		return "directory size is not a whole number of blocks";
+	if (type == S_IFDIR && (u64)inode->size >> s->block_bits > s->blocks_count) /* it would take ages to search */
+		return "directory larger than the file system";
 	return NULL;
 }
 

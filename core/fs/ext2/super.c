@@ -236,6 +236,7 @@ static kerr_t check_clusters(struct ext2_sb *s)
 	const struct ext2_super *es = s->es;
 	u32 clusters = es->frags_per_group;
 
+	s->cluster_bits = 0;
 	if (!(es->feature_ro_compat & EXT2_RO_BIGALLOC)) {
 		if (es->log_frag_size != es->log_block_size)
 			return bad_super(s, "fragment size", es->log_frag_size);
