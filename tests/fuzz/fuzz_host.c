@@ -31,7 +31,7 @@ static struct {
 	struct model *bases[BASES_MOST];
 	unsigned nbases;
 	uint8_t image[DISK_MOST];
-	uint64_t inputs;
+	size_t used; /* of image; the rest is 0 */
 } f;
 
 static int disk_read(void *arg, void *buf, uint64_t offset, size_t len)
@@ -175,7 +175,7 @@ static void run_ops(const struct world *w, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct limits limits = { .depth = 6, .entries = 400, .file_bytes = 1 << 18 };
+	static const struct limits limits = { .depth = 6, .entries = 400, .file_bytes = 1 << 16 };
 	const struct model *m;
 	struct world w;
 	size_t used;
@@ -186,11 +186,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	m = f.bases[data[0] % f.nbases];
 	memcpy(f.image, m->image, m->size);
-	memset(f.image + m->size, 0, DISK_MOST - m->size);
+	if (f.used > m->size)
+		memset(f.image + m->size, 0, f.used - m->size);
+	f.used = m->size;
 	used = model_patch(m, f.image, data, size);
 	if (maestro_restore(f.k, f.start))
 		abort();
-	f.inputs++;
 	w.k = f.k;
 	if (maestro_mount(f.k, "/dev/vda", "/mnt", "ext4", fuzz_target_ops ? 0 : MS_RDONLY, "errors=continue") || maestro_chdir(f.k, "/mnt"))
 		return 0;

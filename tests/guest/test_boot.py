@@ -54,7 +54,7 @@ def test_ext4_root(lab):
     made = subprocess.run(["tune2fs", "-O", "has_journal,extent,huge_file,flex_bg", image], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert made.returncode == 0, made.stdout
-    with lab.vm(image=image, init="/bin/bash") as vm:
+    with lab.vm(image=image, init="/bin/bash", append="rootfstype=ext4") as vm:
         shared.prepare(vm)
         matches(r" / ext4 ro", vm.check("cat /proc/mounts"))
         out, status = vm.run("touch /root/x")

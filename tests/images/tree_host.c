@@ -92,10 +92,12 @@ static void put_text(FILE *out, const char *s)
 
 static void read_xattrs(struct walk *k, const char *path)
 {
-	char *list = (char *)k->chunk, *value = malloc(CHUNK);
+	char *list = (char *)k->chunk, *value = NULL;
 	struct names a = { 0 };
 	long n = CALL(k->w, SYS_llistxattr, path, list, CHUNK, 0, 0);
 
+	if (n > 0)
+		value = malloc(CHUNK);
 	if (n < 0 && k->out)
 		fprintf(k->out, " xattrs:%ld", n);
 	for (long at = 0; at < n; at += (long)strlen(list + at) + 1)
@@ -150,7 +152,8 @@ static void read_file(struct walk *k, const char *path, uint64_t size)
 	read_map(k, (int)fd, size);
 	CALL(k->w, SYS_lseek, fd, 0, SEEK_SET, 0, 0);
 	while ((n = CALL(k->w, SYS_read, fd, k->chunk, CHUNK, 0, 0)) > 0) {
-		h = hash(h, k->chunk, (size_t)n);
+		if (k->out)
+			h = hash(h, k->chunk, (size_t)n);
 		total += (uint64_t)n;
 		if (most && total >= most)
 			break;
