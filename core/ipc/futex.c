@@ -7,47 +7,26 @@
  * under it; if that fails it is faulted in outside and tried again.
  *
  * A waiter lies on its own stack. A waker unlinks it and then sets `woken`: after that it may be gone, so its task is referenced before.
- * The priority-inheritance operations are not there: ENOSYS.
+ * Locks with priority inheritance: futex_pi.c.
  */
-#include <hal/time.h>
-#include <hal/user.h>
-#include <maestro/futex.h>
-#include <maestro/kernel.h>
-#include <maestro/lib.h>
-#include <maestro/mm.h>
-#include <maestro/proc.h>
-#include <maestro/slab.h>
-#include <maestro/uaccess.h>
-#include <maestro/vfs.h>
+#include "futex_priv.h"
 
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
 #define FUTEX_REQUEUE 3
 #define FUTEX_CMP_REQUEUE 4
 #define FUTEX_WAKE_OP 5
+#define FUTEX_LOCK_PI 6
+#define FUTEX_UNLOCK_PI 7
+#define FUTEX_TRYLOCK_PI 8
 #define FUTEX_WAIT_BITSET 9
 #define FUTEX_WAKE_BITSET 10
+#define FUTEX_WAIT_REQUEUE_PI 11
+#define FUTEX_CMP_REQUEUE_PI 12
+#define FUTEX_LOCK_PI2 13
 #define FUTEX_PRIVATE_FLAG 128
 #define FUTEX_CLOCK_REALTIME 256
 #define FUTEX_BITSET_ANY 0xffffffffu
-#define FUTEX_WAITERS 0x80000000u
-#define FUTEX_OWNER_DIED 0x40000000u
-#define FUTEX_TID_MASK 0x3fffffffu
-
-struct futex_key {
-	const void *object; /* mm or inode */
-	u64 offset;
-	struct inode *inode; /* a reference to put, or NULL */
-};
-
-struct futex_waiter {
-	struct list node; /* [bucket lock] */
-	struct task *task;
-	struct futex_key key; /* [bucket lock] requeueing changes it */
-	struct futex_bucket *bucket; /* [a] changes under both buckets' locks */
-	u32 bitset;
-	bool woken; /* [a] the waker's last store */
-};
 
 kerr_t futex_init(void)
 {
@@ -56,23 +35,13 @@ kerr_t futex_init(void)
 	for (unsigned i = 0; i < FUTEX_HASH_SIZE; i++) {
 		spin_init(&s->futex[i].lock, RANK_FUTEX, "futex");
 		list_init(&s->futex[i].waiters);
+		list_init(&s->futex[i].pi_locks);
 	}
+	spin_init(&s->pi_lock, RANK_PI, "futex pi");
 	return KERR(0);
 }
 
 /* ---------------------------------------------------------------- keys */
-
-static struct futex_bucket *bucket_of(const struct futex_key *k)
-{
-	u32 h = hash_u32(hash_ptr(k->object) + (u32)(k->offset >> 2));
-
-	return &kernel()->proc.futex[h >> (32 - FUTEX_HASH_BITS)];
-}
-
-static bool key_equal(const struct futex_key *a, const struct futex_key *b)
-{
-	return a->object == b->object && a->offset == b->offset;
-}
 
 static kerr_t shared_key(struct mm *mm, uaddr_t addr, struct futex_key *key)
 {
@@ -92,7 +61,7 @@ static kerr_t shared_key(struct mm *mm, uaddr_t addr, struct futex_key *key)
 	return err;
 }
 
-static kerr_t key_make(u64 uaddr, bool shared, struct futex_key *key)
+kerr_t futex_key_make(u64 uaddr, bool shared, struct futex_key *key)
 {
 	struct mm *mm = hal_current()->mm;
 
@@ -106,24 +75,18 @@ static kerr_t key_make(u64 uaddr, bool shared, struct futex_key *key)
 	return shared && !mm->host ? shared_key(mm, (uaddr_t)uaddr, key) : KERR(0);
 }
 
-static void key_put(struct futex_key *key)
+void futex_key_put(struct futex_key *key)
 {
 	if (key->inode)
 		inode_put(key->inode);
 }
 
-static u32 __user *word(u64 uaddr)
-{
-	return (u32 __user *)(uaddr_t)uaddr;
-}
-
-/* Under a bucket's lock. KERR(EFAULT): the page is not there; fault it in without the lock. */
-static kerr_t load_locked(u64 uaddr, u32 *val)
+kerr_t futex_load_locked(u64 uaddr, u32 *val)
 {
 	kerr_t err;
 
 	pagefault_disable();
-	err = hal_user_load(word(uaddr), val);
+	err = hal_user_load(futex_word(uaddr), val);
 	pagefault_enable();
 	return err;
 }
@@ -141,20 +104,27 @@ static void wake_waiter(struct futex_waiter *w)
 	task_put(t);
 }
 
-static unsigned wake_locked(struct futex_bucket *b, const struct futex_key *key, unsigned n, u32 bitset)
+/* How many, or -EINVAL: those who wait for a lock, or shall, are not to be woken so. */
+static long wake_locked(struct futex_bucket *b, const struct futex_key *key, unsigned n, u32 bitset)
 {
 	struct futex_waiter *w, *next;
 	unsigned woken = 0;
 
+	if (unlikely(!list_empty(&b->pi_locks)) && futex_pi_is_lock(b, key))
+		return -EINVAL;
 	list_for_each_safe(w, next, &b->waiters, node) {
 		if (woken >= n)
 			break;
-		if (key_equal(&w->key, key) && (w->bitset & bitset)) {
+		if (!futex_key_equal(&w->key, key))
+			continue;
+		if (unlikely(w->pi != NULL))
+			return -EINVAL;
+		if (w->bitset & bitset) {
 			wake_waiter(w);
 			woken++;
 		}
 	}
-	return woken;
+	return (long)woken;
 }
 
 static long wake(u64 uaddr, bool shared, unsigned n, u32 bitset)
@@ -166,20 +136,20 @@ static long wake(u64 uaddr, bool shared, unsigned n, u32 bitset)
 
 	if (!bitset)
 		return -EINVAL;
-	err = key_make(uaddr, shared, &key);
+	err = futex_key_make(uaddr, shared, &key);
 	if (err)
 		return kerr_code(err);
-	b = bucket_of(&key);
+	b = futex_bucket_of(&key);
 	/* A waiter queues before it reads the word a last time, and the caller changed the word before: an empty bucket has nobody to lose. */
 	memory_barrier();
-	if (load_relaxed(&b->waiters.next) == &b->waiters) {
-		key_put(&key);
+	if (load_relaxed(&b->waiters.next) == &b->waiters && load_relaxed(&b->pi_locks.next) == &b->pi_locks) {
+		futex_key_put(&key);
 		return 0;
 	}
 	spin_lock(&b->lock);
-	ret = (long)wake_locked(b, &key, n, bitset);
+	ret = wake_locked(b, &key, n, bitset);
 	spin_unlock(&b->lock);
-	key_put(&key);
+	futex_key_put(&key);
 	return ret;
 }
 
@@ -202,10 +172,9 @@ static struct futex_bucket *waiter_lock(struct futex_waiter *w)
 	}
 }
 
-/* Queues w if the word is still val. KERR(EAGAIN): it is not. */
-static kerr_t queue_if(struct futex_waiter *w, u64 uaddr, u32 val)
+kerr_t futex_queue_if(struct futex_waiter *w, u64 uaddr, u32 val)
 {
-	struct futex_bucket *b = bucket_of(&w->key);
+	struct futex_bucket *b = futex_bucket_of(&w->key);
 
 	w->bucket = b;
 	for (;;) {
@@ -214,7 +183,7 @@ static kerr_t queue_if(struct futex_waiter *w, u64 uaddr, u32 val)
 		spin_lock(&b->lock);
 		list_add_tail(&b->waiters, &w->node);
 		memory_barrier(); /* see wake() */
-		if (!load_locked(uaddr, &now)) {
+		if (!futex_load_locked(uaddr, &now)) {
 			if (now != val) {
 				list_del(&w->node);
 				spin_unlock(&b->lock);
@@ -226,13 +195,12 @@ static kerr_t queue_if(struct futex_waiter *w, u64 uaddr, u32 val)
 		}
 		list_del(&w->node);
 		spin_unlock(&b->lock);
-		if (hal_user_load(word(uaddr), &now))
+		if (hal_user_load(futex_word(uaddr), &now))
 			return KERR(EFAULT);
 	}
 }
 
-/* Off the queue; true if a waker was first. */
-static bool unqueue(struct futex_waiter *w)
+bool futex_unqueue(struct futex_waiter *w)
 {
 	struct futex_bucket *b;
 	bool woken;
@@ -259,12 +227,12 @@ static long do_futex_wait(u64 uaddr, bool shared, u32 val, u32 bitset, ktime_t d
 
 	if (!bitset)
 		return -EINVAL;
-	err = key_make(uaddr, shared, &w.key);
+	err = futex_key_make(uaddr, shared, &w.key);
 	if (err)
 		return kerr_code(err);
-	err = queue_if(&w, uaddr, val);
+	err = futex_queue_if(&w, uaddr, val);
 	if (err) {
-		key_put(&w.key);
+		futex_key_put(&w.key);
 		return kerr_code(err);
 	}
 	while (!load_acquire(&w.woken) && !late && !task_signal_pending()) {
@@ -272,7 +240,7 @@ static long do_futex_wait(u64 uaddr, bool shared, u32 val, u32 bitset, ktime_t d
 		task_set_state(TASK_INTERRUPTIBLE);
 	}
 	task_set_state(TASK_RUNNING);
-	if (!unqueue(&w)) {
+	if (!futex_unqueue(&w)) {
 		ret = late ? -ETIMEDOUT : -ERESTARTSYS;
 		if (!late && deadline != S64_MAX && !absolute) {
 			r->fn = wait_restart;
@@ -283,7 +251,7 @@ static long do_futex_wait(u64 uaddr, bool shared, u32 val, u32 bitset, ktime_t d
 			ret = -ERESTART_RESTARTBLOCK;
 		}
 	}
-	key_put(&w.key);
+	futex_key_put(&w.key);
 	return ret;
 }
 
@@ -293,9 +261,9 @@ static long unqueue_all(struct futex_waiter *w, unsigned n)
 	long woken = -1;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (unqueue(&w[i]) && woken < 0)
+		if (futex_unqueue(&w[i]) && woken < 0)
 			woken = (long)i;
-		key_put(&w[i].key);
+		futex_key_put(&w[i].key);
 	}
 	return woken;
 }
@@ -323,12 +291,12 @@ long do_futex_waitv(const struct futex_vec *vec, unsigned n, ktime_t deadline)
 
 		x->task = hal_current();
 		x->bitset = FUTEX_BITSET_ANY;
-		err = key_make(vec[queued].uaddr, !(vec[queued].flags & FUTEX_PRIVATE_FLAG), &x->key);
+		err = futex_key_make(vec[queued].uaddr, !(vec[queued].flags & FUTEX_PRIVATE_FLAG), &x->key);
 		if (err)
 			break;
-		err = queue_if(x, vec[queued].uaddr, (u32)vec[queued].val);
+		err = futex_queue_if(x, vec[queued].uaddr, (u32)vec[queued].val);
 		if (err)
-			key_put(&x->key);
+			futex_key_put(&x->key);
 		else
 			queued++;
 	}
@@ -353,7 +321,7 @@ static long wait_restart(struct restart_info *r)
 
 /* ---------------------------------------------------------------- two words */
 
-static void lock_both(struct futex_bucket *a, struct futex_bucket *b)
+void futex_lock_both(struct futex_bucket *a, struct futex_bucket *b)
 {
 	if (a == b) {
 		spin_lock(&a->lock);
@@ -363,7 +331,7 @@ static void lock_both(struct futex_bucket *a, struct futex_bucket *b)
 	spin_lock_nested(a < b ? &b->lock : &a->lock);
 }
 
-static void unlock_both(struct futex_bucket *a, struct futex_bucket *b)
+void futex_unlock_both(struct futex_bucket *a, struct futex_bucket *b)
 {
 	spin_unlock(&a->lock);
 	if (a != b)
@@ -389,8 +357,10 @@ static long requeue_locked(struct futex_bucket *b1, const struct futex_key *k1, 
 	unsigned woken = 0, moved = 0;
 
 	list_for_each_safe(w, next, &b1->waiters, node) {
-		if (!key_equal(&w->key, k1))
+		if (!futex_key_equal(&w->key, k1))
 			continue;
+		if (w->pi)
+			return -EINVAL;
 		if (woken < nwake) {
 			wake_waiter(w);
 			woken++;
@@ -413,33 +383,33 @@ static long requeue(u64 uaddr, u64 uaddr2, bool shared, unsigned nwake, unsigned
 
 	if ((int)nwake < 0 || (int)nmove < 0)
 		return -EINVAL;
-	err = key_make(uaddr, shared, &k1);
+	err = futex_key_make(uaddr, shared, &k1);
 	if (err)
 		return kerr_code(err);
-	err = key_make(uaddr2, shared, &k2);
+	err = futex_key_make(uaddr2, shared, &k2);
 	if (err) {
-		key_put(&k1);
+		futex_key_put(&k1);
 		return kerr_code(err);
 	}
-	b1 = bucket_of(&k1);
-	b2 = bucket_of(&k2);
+	b1 = futex_bucket_of(&k1);
+	b2 = futex_bucket_of(&k2);
 	for (;;) {
 		u32 now;
 
-		lock_both(b1, b2);
-		if (!expected || !load_locked(uaddr, &now)) {
+		futex_lock_both(b1, b2);
+		if (!expected || !futex_load_locked(uaddr, &now)) {
 			ret = expected && now != *expected ? -EAGAIN : requeue_locked(b1, &k1, b2, &k2, nwake, nmove);
-			unlock_both(b1, b2);
+			futex_unlock_both(b1, b2);
 			break;
 		}
-		unlock_both(b1, b2);
-		if (hal_user_load(word(uaddr), &now)) {
+		futex_unlock_both(b1, b2);
+		if (hal_user_load(futex_word(uaddr), &now)) {
 			ret = -EFAULT;
 			break;
 		}
 	}
-	key_put(&k1);
-	key_put(&k2);
+	futex_key_put(&k1);
+	futex_key_put(&k2);
 	return ret;
 }
 
@@ -488,38 +458,41 @@ static long wake_op(u64 uaddr, u64 uaddr2, bool shared, unsigned n1, unsigned n2
 	(void)wake_op_holds(cmp, 0, 0, &ok);
 	if (!ok)
 		return -ENOSYS;
-	err = key_make(uaddr, shared, &k1);
+	err = futex_key_make(uaddr, shared, &k1);
 	if (err)
 		return kerr_code(err);
-	err = key_make(uaddr2, shared, &k2);
+	err = futex_key_make(uaddr2, shared, &k2);
 	if (err) {
-		key_put(&k1);
+		futex_key_put(&k1);
 		return kerr_code(err);
 	}
-	b1 = bucket_of(&k1);
-	b2 = bucket_of(&k2);
+	b1 = futex_bucket_of(&k1);
+	b2 = futex_bucket_of(&k2);
 	for (;;) {
-		lock_both(b1, b2);
+		futex_lock_both(b1, b2);
 		pagefault_disable();
-		err = hal_user_atomic(word(uaddr2), (enum hal_user_op)ops[op], oparg, &old);
+		err = hal_user_atomic(futex_word(uaddr2), (enum hal_user_op)ops[op], oparg, &old);
 		pagefault_enable();
 		if (!err)
 			break;
-		unlock_both(b1, b2);
+		futex_unlock_both(b1, b2);
 		/* For writing: a private copy may have to be made. */
-		if (hal_user_atomic(word(uaddr2), HAL_USER_OR, 0, &old)) {
-			key_put(&k1);
-			key_put(&k2);
+		if (hal_user_atomic(futex_word(uaddr2), HAL_USER_OR, 0, &old)) {
+			futex_key_put(&k1);
+			futex_key_put(&k2);
 			return -EFAULT;
 		}
 	}
 	holds = wake_op_holds(cmp, old, cmparg, &ok);
-	ret = (long)wake_locked(b1, &k1, n1, FUTEX_BITSET_ANY);
-	if (holds)
-		ret += (long)wake_locked(b2, &k2, n2, FUTEX_BITSET_ANY);
-	unlock_both(b1, b2);
-	key_put(&k1);
-	key_put(&k2);
+	ret = wake_locked(b1, &k1, n1, FUTEX_BITSET_ANY);
+	if (holds && ret >= 0) {
+		long more = wake_locked(b2, &k2, n2, FUTEX_BITSET_ANY);
+
+		ret = more < 0 ? more : ret + more;
+	}
+	futex_unlock_both(b1, b2);
+	futex_key_put(&k1);
+	futex_key_put(&k2);
 	return ret;
 }
 
@@ -531,7 +504,7 @@ long do_futex(u64 uaddr, int op, u32 val, ktime_t deadline, bool has_timeout, u6
 
 	if (!has_timeout)
 		deadline = S64_MAX;
-	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT_BITSET)
+	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_WAIT_REQUEUE_PI && cmd != FUTEX_LOCK_PI2)
 		return -ENOSYS;
 	switch (cmd) {
 	case FUTEX_WAIT:
@@ -548,6 +521,17 @@ long do_futex(u64 uaddr, int op, u32 val, ktime_t deadline, bool has_timeout, u6
 		return requeue(uaddr, uaddr2, shared, val, val2, &val3);
 	case FUTEX_WAKE_OP:
 		return wake_op(uaddr, uaddr2, shared, val, val2, val3);
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+		return futex_lock_pi(uaddr, shared, deadline, false);
+	case FUTEX_TRYLOCK_PI:
+		return futex_lock_pi(uaddr, shared, S64_MAX, true);
+	case FUTEX_UNLOCK_PI:
+		return futex_unlock_pi(uaddr, shared);
+	case FUTEX_WAIT_REQUEUE_PI:
+		return futex_wait_requeue_pi(uaddr, shared, val, deadline, uaddr2);
+	case FUTEX_CMP_REQUEUE_PI:
+		return futex_cmp_requeue_pi(uaddr, uaddr2, shared, val, val2, val3);
 	default:
 		return -ENOSYS;
 	}
@@ -563,52 +547,52 @@ struct robust_head {
 };
 #define ROBUST_LIMIT 2048
 
-/* The lock at addr belonged to t, if the word says so: marks the owner dead and wakes one waiter. */
-static kerr_t robust_death(struct task *t, u64 addr, bool pending)
+/* The lock at addr belonged to t, if the word says so: marks the owner dead and wakes one waiter. pi: futex_pi_exit() finds the next owner. */
+static kerr_t robust_death(struct task *t, u64 addr, bool pending, bool pi)
 {
 	u32 val, old;
 
-	if ((addr & 3) || hal_user_load(word(addr), &val))
+	if ((addr & 3) || hal_user_load(futex_word(addr), &val))
 		return KERR(EFAULT);
 	for (;;) {
-		if (pending && !(val & FUTEX_TID_MASK)) { /* unlocked, and died before the wake-up */
+		if (pending && !pi && !(val & FUTEX_TID_MASK)) { /* unlocked, and died before the wake-up */
 			(void)futex_wake_addr(addr, 1, true);
 			return KERR(0);
 		}
 		if ((val & FUTEX_TID_MASK) != (u32)t->tid)
 			return KERR(0);
-		if (hal_user_cmpxchg(word(addr), val, (val & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &old))
+		if (hal_user_cmpxchg(futex_word(addr), val, (val & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &old))
 			return KERR(EFAULT);
 		if (old == val)
 			break;
 		val = old;
 	}
-	if (val & FUTEX_WAITERS)
+	if (!pi && (val & FUTEX_WAITERS))
 		(void)futex_wake_addr(addr, 1, true);
 	return KERR(0);
 }
 
 static void walk_robust_list(struct task *t)
 {
-	unsigned long head = (unsigned long)t->robust_list_head, entry;
+	unsigned long head = (unsigned long)t->robust_list_head, entry; /* with bit 0: a PI lock's */
 	struct robust_head h;
 
 	if (copy_in(&h, (const struct robust_head __user *)head))
 		return;
-	entry = h.next & ~1UL; /* bit 0: a PI lock */
-	for (unsigned i = 0; i < ROBUST_LIMIT && entry != head; i++) {
+	entry = h.next;
+	for (unsigned i = 0; i < ROBUST_LIMIT && (entry & ~1UL) != head; i++) {
 		unsigned long next;
-		bool last = copy_in(&next, (const unsigned long __user *)entry) != KERR(0);
+		bool last = copy_in(&next, (const unsigned long __user *)(entry & ~1UL)) != KERR(0);
 
-		if (entry != (h.pending & ~1UL) && robust_death(t, entry + (unsigned long)h.offset, false))
+		if ((entry & ~1UL) != (h.pending & ~1UL) && robust_death(t, (entry & ~1UL) + (unsigned long)h.offset, false, entry & 1))
 			return;
 		if (last)
 			return;
-		entry = next & ~1UL;
+		entry = next;
 		cond_resched();
 	}
 	if (h.pending)
-		(void)!robust_death(t, (h.pending & ~1UL) + (unsigned long)h.offset, true);
+		(void)!robust_death(t, (h.pending & ~1UL) + (unsigned long)h.offset, true, h.pending & 1);
 }
 
 void futex_exit_robust(struct task *t)
@@ -618,9 +602,10 @@ void futex_exit_robust(struct task *t)
 	if (t->robust_list_head)
 		walk_robust_list(t);
 	t->robust_list_head = 0;
+	futex_pi_exit(t);
 	/* With a second user of the memory: somebody may wait in pthread_join(). */
 	if (t->clear_child_tid_ptr && atomic_read(&t->mm->users) > 1) {
-		if (!put_user((u32)0, word(t->clear_child_tid_ptr)))
+		if (!put_user((u32)0, futex_word(t->clear_child_tid_ptr)))
 			(void)futex_wake_addr(t->clear_child_tid_ptr, 1, true);
 	}
 	t->clear_child_tid_ptr = 0;

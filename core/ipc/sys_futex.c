@@ -11,32 +11,42 @@
 #include <maestro/time_user.h>
 
 #define FUTEX_WAIT 0
+#define FUTEX_LOCK_PI 6
 #define FUTEX_WAIT_BITSET 9
+#define FUTEX_WAIT_REQUEUE_PI 11
+#define FUTEX_LOCK_PI2 13
 #define FUTEX_CMD_MASK (~(128 | 256))
 #define FUTEX_CLOCK_REALTIME 256
+
+/* Absolute, but for FUTEX_WAIT's. NULL: S64_MAX. */
+static kerr_t futex_deadline(int op, int cmd, const void __user *p, bool time64, ktime_t *deadline)
+{
+	struct timespec64 ts;
+	kerr_t err;
+
+	if (cmd == FUTEX_WAIT)
+		return get_timeout(deadline, p, time64);
+	*deadline = S64_MAX;
+	if (!p)
+		return KERR(0);
+	err = time64 ? get_timespec64(&ts, p) : get_timespec(&ts, p);
+	if (!err && !timespec_valid(ts))
+		err = KERR(EINVAL);
+	if (err)
+		return err;
+	return clock_to_deadline(cmd == FUTEX_LOCK_PI || (op & FUTEX_CLOCK_REALTIME) ? CLOCK_REALTIME : CLOCK_MONOTONIC, timespec_to_ns(ts), deadline);
+}
 
 static long futex(u64 uaddr, int op, u32 val, unsigned long timeout, u64 uaddr2, u32 val3, bool time64)
 {
 	int cmd = op & FUTEX_CMD_MASK;
-	ktime_t deadline = S64_MAX;
-	const void __user *p = (const void __user *)timeout;
-	struct timespec64 ts;
-	kerr_t err = KERR(0);
+	ktime_t deadline;
+	kerr_t err;
 
 	/* Only the waiting commands have a timeout there; for others it is a number. */
-	if (cmd != FUTEX_WAIT && cmd != FUTEX_WAIT_BITSET)
+	if (cmd != FUTEX_WAIT && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_LOCK_PI && cmd != FUTEX_LOCK_PI2 && cmd != FUTEX_WAIT_REQUEUE_PI)
 		return do_futex(uaddr, op, val, 0, false, uaddr2, (u32)timeout, val3);
-	if (cmd == FUTEX_WAIT) {
-		err = get_timeout(&deadline, p, time64);
-	} else if (timeout) {
-		err = time64 ? get_timespec64(&ts, p) : get_timespec(&ts, p);
-		if (!err && !timespec_valid(ts))
-			err = KERR(EINVAL);
-		if (!err)
-			deadline = timespec_to_ns(ts);
-		if (!err && (op & FUTEX_CLOCK_REALTIME) && deadline != S64_MAX)
-			deadline -= ktime_get_real() - hal_time_ns();
-	}
+	err = futex_deadline(op, cmd, (const void __user *)timeout, time64, &deadline);
 	if (err)
 		return kerr_code(err);
 	return do_futex(uaddr, op, val, deadline, timeout != 0, uaddr2, 0, val3);

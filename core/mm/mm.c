@@ -7,6 +7,8 @@
  */
 #include "vm.h"
 
+#include <maestro/aio.h>
+
 #define ADDR_NO_RANDOMIZE 0x0040000u
 
 kerr_t mm_init(void)
@@ -52,6 +54,8 @@ kerr_t mm_alloc(struct mm **out)
 	rwsem_init(&mm->lock, RANK_MM, "mm");
 	spin_init(&mm->pt_lock, RANK_PT, "mm.pt");
 	list_init(&mm->vma_list);
+	spin_init(&mm->aio_lock, RANK_SPIN_OUTER, "mm.aio");
+	list_init(&mm->aio_contexts);
 	xa_init(&mm->stash);
 	mm->dumpable = true;
 	err = hal_mmu_init(&mm->mmu);
@@ -93,6 +97,7 @@ void mm_put_user(struct mm *mm)
 
 	if (!atomic_dec_and_test(&mm->users))
 		return;
+	aio_exit_mm(mm);
 	mm_unmap_all(mm);
 	exe = mm->exe_file;
 	mm->exe_file = NULL;

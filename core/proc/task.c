@@ -160,7 +160,7 @@ kerr_t task_alloc(struct task **out, const char *name)
 	sigpending_init(&t->pending);
 	t->altstack.flags = 2; /* SS_DISABLE */
 	list_init(&t->thread_node);
-	list_init(&t->pi_state);
+	list_init(&t->pi_owned);
 	list_init(&t->ptrace_node);
 	list_init(&t->ptraced);
 	*out = t;

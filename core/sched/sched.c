@@ -593,13 +593,13 @@ void sched_fork_init(struct task *child, struct task *parent)
 
 	memset(se, 0, sizeof(*se));
 	se->policy = parent->se.policy;
-	se->rt_priority = parent->se.rt_priority;
+	se->rt_priority = se->rt_base = parent->se.rt_base;
 	se->nice = parent->se.nice;
 	se->affinity = parent->se.affinity;
 	se->cpu = parent->se.cpu;
 	if (parent->se.reset_on_fork) {
 		se->policy = SCHED_OTHER;
-		se->rt_priority = 0;
+		se->rt_priority = se->rt_base = 0;
 		se->nice = se->nice < 0 ? 0 : se->nice;
 	}
 	se->weight = se->policy == SCHED_IDLE ? 3 : fair_weight_of(se->nice);
@@ -610,29 +610,37 @@ void sched_fork_init(struct task *child, struct task *parent)
 }
 
 /* --- changing a task's class --- */
-void sched_set(struct task *t, enum sched_policy policy, int rt_priority, int nice)
-{
-	unsigned long flags;
-	struct cpu *cpu;
-	bool queued, running;
+struct sched_class {
+	u8 policy, base, inherited;
+	s8 nice;
+};
 
-	preempt_disable();
-	flags = hal_irq_save();
-	cpu = task_rq_lock(t);
-	running = cpu->current_task == t;
-	queued = t->se.on_rq && !running;
+/* t is of that class now. Its queue locked. */
+static void take_class(struct cpu *cpu, struct task *t, const struct sched_class *c)
+{
+	u8 rt = MAX(c->base, c->inherited);
+
+	if (t->se.rt_priority && !rt)
+		t->se.vruntime = cpu->min_vruntime;
+	t->se.policy = c->policy;
+	t->se.rt_base = c->base;
+	t->se.rt_inherited = c->inherited;
+	t->se.rt_priority = rt;
+	t->se.nice = c->nice;
+	t->se.weight = c->policy == SCHED_IDLE ? 3 : fair_weight_of(c->nice);
+}
+
+static void set_class_locked(struct cpu *cpu, struct task *t, const struct sched_class *c)
+{
+	bool running = cpu->current_task == t, queued = t->se.on_rq && !running;
+
 	if (running)
 		(void)update_curr(cpu, hal_time_ns());
 	if (queued)
 		queue_remove(cpu, t);
 	if (t->se.on_rq)
 		count_out(cpu, t);
-	if (t->se.rt_priority && !rt_priority)
-		t->se.vruntime = cpu->min_vruntime;
-	t->se.policy = (u8)policy;
-	t->se.rt_priority = (u8)rt_priority;
-	t->se.nice = (s8)nice;
-	t->se.weight = policy == SCHED_IDLE ? 3 : fair_weight_of(nice);
+	take_class(cpu, t, c);
 	if (queued || running) {
 		if (t != cpu->idle)
 			count_in(cpu, t);
@@ -642,6 +650,37 @@ void sched_set(struct task *t, enum sched_policy policy, int rt_priority, int ni
 		} else {
 			resched(cpu);
 		}
+	}
+}
+
+void sched_set(struct task *t, enum sched_policy policy, int rt_priority, int nice)
+{
+	struct sched_class c = { .policy = (u8)policy, .base = (u8)rt_priority, .nice = (s8)nice };
+	unsigned long flags;
+	struct cpu *cpu;
+
+	preempt_disable();
+	flags = hal_irq_save();
+	cpu = task_rq_lock(t);
+	c.inherited = t->se.rt_inherited;
+	set_class_locked(cpu, t, &c);
+	spin_unlock(&cpu->rq_lock);
+	hal_irq_restore(flags);
+	preempt_enable();
+}
+
+void sched_inherit(struct task *t, unsigned rt_priority)
+{
+	unsigned long flags;
+	struct cpu *cpu;
+
+	preempt_disable();
+	flags = hal_irq_save();
+	cpu = task_rq_lock(t);
+	if (t->se.rt_inherited != rt_priority) {
+		struct sched_class c = { t->se.policy, t->se.rt_base, (u8)rt_priority, t->se.nice };
+
+		set_class_locked(cpu, t, &c);
 	}
 	spin_unlock(&cpu->rq_lock);
 	hal_irq_restore(flags);

@@ -10,6 +10,7 @@
 #include "sched_impl.h"
 
 #include <maestro/cred.h>
+#include <maestro/futex.h>
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
 #include <maestro/proc.h>
@@ -86,7 +87,7 @@ static long set_policy(struct task *t, int policy, int prio, int nice, bool rese
 	if (!capable(CAP_SYS_NICE)) {
 		u64 limit = rlimit_of(t, RLIMIT_RTPRIO);
 
-		if (is_rt(policy) && ((policy != t->se.policy && !limit) || (prio > t->se.rt_priority && (u64)prio > limit)))
+		if (is_rt(policy) && ((policy != t->se.policy && !limit) || (prio > t->se.rt_base && (u64)prio > limit)))
 			return -EPERM;
 		if (!is_rt(policy) && !sched_may_nice(t, nice))
 			return -EPERM;
@@ -97,6 +98,7 @@ static long set_policy(struct task *t, int policy, int prio, int nice, bool rese
 	}
 	t->se.reset_on_fork = reset;
 	sched_set(t, (enum sched_policy)policy, prio, nice);
+	futex_pi_priority_changed(t);
 	return 0;
 }
 
@@ -161,7 +163,7 @@ long sys_sched_getparam(pid_t pid, void __user *param)
 	t = find(pid);
 	if (!t)
 		return -ESRCH;
-	prio = t->se.rt_priority;
+	prio = t->se.rt_base;
 	task_put(t);
 	return copy_out(param, &prio) ? -EFAULT : 0;
 }
@@ -195,7 +197,7 @@ long sys_sched_setattr(pid_t pid, const void __user *uattr, unsigned flags)
 		a.policy = t->se.policy;
 	if (a.flags & SCHED_FLAG_KEEP_PARAMS) {
 		a.nice = t->se.nice;
-		a.priority = t->se.rt_priority;
+		a.priority = t->se.rt_base;
 	}
 	if (a.priority > 99)
 		ret = -EINVAL;
@@ -218,7 +220,7 @@ long sys_sched_getattr(pid_t pid, void __user *uattr, unsigned size, unsigned fl
 	a.size = MIN(size, (u32)sizeof(a));
 	a.policy = t->se.policy;
 	a.flags = t->se.reset_on_fork ? SCHED_FLAG_RESET_ON_FORK : 0;
-	a.priority = t->se.rt_priority;
+	a.priority = t->se.rt_base;
 	a.nice = is_rt(t->se.policy) ? 0 : t->se.nice;
 	a.util_max = 1024;
 	task_put(t);
@@ -344,7 +346,7 @@ static void prio_one(struct task *t, struct prio_walk *w)
 	}
 	if (w->result == -ESRCH)
 		w->result = 0;
-	sched_set(t, (enum sched_policy)t->se.policy, t->se.rt_priority, w->nice);
+	sched_set(t, (enum sched_policy)t->se.policy, t->se.rt_base, w->nice);
 }
 
 static void prio_proc(struct proc *p, void *arg)

@@ -174,6 +174,7 @@ static kerr_t file_init(void)
 
 	spin_init(&v->defer_lock, RANK_WORK, "file.defer");
 	work_init(&v->defer_work, release_deferred);
+	v->aio_max = 65536;
 	spin_init(&v->fasync_lock, RANK_SPIN_OUTER, "fasync");
 	spin_init(&v->notify_lock, RANK_ISPIN, "notify");
 	return kmem_cache_create(&v->file_cache, "file", sizeof(struct file), 16);

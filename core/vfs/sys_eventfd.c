@@ -2,6 +2,8 @@
 /* eventfd(2), timerfd_create(2), signalfd(2): counters, clocks and signals as files. Each object has a spinlock of its own. */
 #include "vfs_priv.h"
 
+#include <maestro/aio.h>
+
 #if __has_include(<gen/sys_proto.h>)
 #include <gen/sys_proto.h>
 #endif
@@ -128,6 +130,22 @@ static const struct file_ops eventfd_fops = {
 	.llseek = noop_llseek,
 	.read_iter = eventfd_read, .write_iter = eventfd_write, .poll = eventfd_poll, .release = priv_release, .show_fdinfo = eventfd_fdinfo,
 };
+
+bool eventfd_is(const struct file *f)
+{
+	return f->ops == &eventfd_fops;
+}
+
+void eventfd_add(struct file *f, u64 n)
+{
+	struct eventfd *e = f->priv;
+
+	DEBUG_ASSERT(eventfd_is(f));
+	spin_lock(&e->lock);
+	e->count += MIN(n, U64_MAX - 1 - e->count);
+	spin_unlock(&e->lock);
+	wake_up_n(&e->wq, 0, EPOLLIN | EPOLLRDNORM);
+}
 
 long sys_eventfd2(unsigned count, int flags)
 {

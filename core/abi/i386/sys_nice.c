@@ -17,6 +17,6 @@ long sys_nice(int inc)
 	nice = nice < -20 ? -20 : nice > 19 ? 19 : nice;
 	if (!sched_may_nice(t, nice))
 		return -EPERM;
-	sched_set(t, (enum sched_policy)t->se.policy, t->se.rt_priority, nice);
+	sched_set(t, (enum sched_policy)t->se.policy, t->se.rt_base, nice);
 	return 0;
 }

@@ -387,7 +387,7 @@ static void show_one_stat(struct seq_buf *s, struct pctx *c, bool thread)
 		   mm && look ? mm->start_stack : 0UL, 0UL, 0UL);
 	seq_printf(s, "%lu %lu %lu %lu 0 0 0 %d %u %u %u 0 0 0 ", (unsigned long)(sig.pending & 0x7fffffff), (unsigned long)(sig.blocked & 0x7fffffff),
 		   (unsigned long)(sig.ignored & 0x7fffffff), (unsigned long)(sig.caught & 0x7fffffff), thread ? -1 : c->proc->exit_signal, t->se.cpu,
-		   t->se.rt_priority, t->se.policy);
+		   t->se.rt_base, t->se.policy);
 	seq_printf(s, "%lu %lu %lu %lu %lu %lu %lu %d\n", mm && look ? mm->start_data : 0UL, mm && look ? mm->end_data : 0UL, mm && look ? mm->start_brk : 0UL,
 		   mm && look ? mm->arg_start : 0UL, mm && look ? mm->arg_end : 0UL, mm && look ? mm->env_start : 0UL, mm && look ? mm->env_end : 0UL,
 		   look ? t->exit_code : 0);

@@ -265,7 +265,27 @@ MQ_VALUE(msgsize_default, 128, 16 << 20)
 static const struct pnode mqueue_nodes[] = {
 	MQ_NODE(msg_default), MQ_NODE(msg_max), MQ_NODE(msgsize_default), MQ_NODE(msgsize_max), MQ_NODE(queues_max), {.name = NULL},
 };
+static void show_aio_max(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_printf(s, "%u\n", load_relaxed(&kernel()->vfs.aio_max));
+}
+
+static kerr_t write_aio_max(struct seq_buf *unused, struct pctx *c)
+{
+	(void)unused;
+	return write_range(c->arg, 0, S32_MAX, &kernel()->vfs.aio_max);
+}
+
+static void show_aio_nr(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_printf(s, "%d\n", atomic_read(&kernel()->vfs.aio_events));
+}
+
 static const struct pnode fs_nodes[] = {
+	{.name = "aio-max-nr", .mode = S_IFREG | 0644, .show = show_aio_max, .write = write_aio_max},
+	{.name = "aio-nr", .mode = S_IFREG | 0444, .show = show_aio_nr},
 	{.name = "dentry-state", .mode = S_IFREG | 0444, .show = show_dentry_state},
 	{.name = "file-max", .mode = S_IFREG | 0444, .show = show_file_max},
 	{.name = "file-nr", .mode = S_IFREG | 0444, .show = show_file_nr},

@@ -91,6 +91,7 @@ typedef int kerr_t;
 #define ETIMEDOUT 110
 #define ECONNREFUSED 111
 #define EALREADY 114
+#define EINPROGRESS 115
 #define ESTALE 116
 #define EUCLEAN 117
 #define EDQUOT 122

@@ -54,6 +54,7 @@ enum lock_rank {
 	RANK_BLOCK_QUEUE,
 	RANK_DRIVER,	  /* a device: registers and rings; not held over request_end() */
 	RANK_FUTEX,
+	RANK_PI, /* proc.pi_lock: owners of futexes and who waits for them */
 	RANK_WORK,
 	RANK_WAITQ, /* wait_queue.lock */
 	RANK_TIMER,

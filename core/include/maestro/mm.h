@@ -137,6 +137,8 @@ struct mm {
 	u64 hiwater_rss;
 	struct xarray stash; /* by page number: private pages of PROT_NONE areas, which the tables cannot hold */
 	unsigned long nstash;
+	struct spinlock aio_lock; /* RANK_SPIN_OUTER */
+	struct list aio_contexts; /* [aio_lock] struct aio_context of io_setup(2) */
 	struct atomic membarrier; /* [a] registrations of membarrier(2) */
 };
 

@@ -36,7 +36,9 @@ struct sched_entity {
 	u32 weight;		/* [rq] from nice */
 	s8 nice;		/* [rq] -20..19 */
 	u8 policy;		/* [rq] enum sched_policy */
-	u8 rt_priority;		/* [rq] 1..99, 0 for the fair class */
+	u8 rt_priority;		/* [rq] it runs with: 1..99, 0 for the fair class; the greater of the next two */
+	u8 rt_base;		/* [rq] its own */
+	u8 rt_inherited;	/* [rq] of those who wait for a lock it has */
 	bool on_rq;		/* [rq] */
 	bool on_cpu;		/* [a] still on its stack; a waker waits before it moves it */
 	bool reset_on_fork;	/* [rq] */
@@ -115,6 +117,7 @@ void sched_account_current(void);
 void sched_yield_current(void);
 void cond_resched(void); /* lets others run if they are due; in long loops, no locks held */
 void sched_set(struct task *t, enum sched_policy policy, int rt_priority, int nice);
+void sched_inherit(struct task *t, unsigned rt_priority); /* from those who wait for its locks; 0: nothing */
 kerr_t sched_set_affinity(struct task *t, u64 mask) __must_check;
 u64 sched_task_runtime(struct task *t); /* ns on the CPU so far, now included */
 kerr_t sched_init(void) __must_check;	/* run queues; the boot context becomes CPU 0's idle task */

@@ -112,7 +112,9 @@ struct task {
 	/* vfork: the parent waits here until the child execs or exits */
 	struct vfork_done *vfork_done;
 	/* futex room */
-	struct list pi_state;
+	struct list pi_owned; /* [proc.pi_lock] struct pi_lock that others wait for */
+	struct pi_waiter *pi_blocked; /* [proc.pi_lock] */
+	bool futex_gone; /* [proc.pi_lock] it has given all its locks away, for good */
 	/* ptrace room [proc tree lock] */
 	struct task *ptracer;
 	struct list ptrace_node, ptraced;

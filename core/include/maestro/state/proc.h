@@ -19,6 +19,7 @@ struct kmem_cache;
 struct futex_bucket {
 	struct spinlock lock; /* RANK_FUTEX */
 	struct list waiters;  /* [lock] */
+	struct list pi_locks; /* [lock] struct pi_lock */
 };
 struct proc_state {
 	/* [c] */
@@ -43,4 +44,5 @@ struct proc_state {
 	struct atomic logins;	   /* [a] numbers of login sessions given out */
 	bool ctrl_alt_del_reboots; /* [a] reboot(2): the keys restart at once; else init gets SIGINT */
 	struct futex_bucket futex[FUTEX_HASH_SIZE];
+	struct spinlock pi_lock; /* RANK_PI: owners and waiters of all PI futexes */
 };

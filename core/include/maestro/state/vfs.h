@@ -69,6 +69,9 @@ struct vfs_state {
 	struct wait_queue locks_wait;
 	u64 nlocks;
 
+	struct atomic aio_events;   /* [a] that contexts may hold, of all processes */
+	u32 aio_max;		    /* [a] fs.aio-max-nr */
+
 	struct spinlock fasync_lock; /* RANK_SPIN_OUTER, irqsave: the queues of O_ASYNC files */
 
 	struct wait_queue signalfd_wait; /* all signalfds: a sighand that has one points here */
