@@ -179,66 +179,91 @@ kerr_t sem_undo_share(struct task *child, struct task *parent)
 	return 0;
 }
 
-static struct sem_undo *undo_find(struct sem_undo_list *l, const struct sem_set *s)
-{
-	struct sem_undo *u;
-
-	list_for_each(u, &l->undos, list_node)
-		if (u->set == s)
-			return u;
-	return NULL;
-}
-
-/* Current's adjustments of the set. KERR(ENOMEM). */
-static kerr_t undo_get(struct sem_set *s, struct sem_undo **out)
-{
-	struct sem_undo_list *l;
-	struct sem_undo *u;
-	kerr_t err = undo_list_get(current, &l);
-
-	if (err)
-		return err;
-	mutex_lock(&l->mutex);
-	u = undo_find(l, s);
-	if (!u) {
-		u = kzalloc(sizeof(*u) + s->nsems * sizeof(u->adjust[0]), GFP_KERNEL);
-		if (u) {
-			atomic_inc(&s->perm.refs);
-			u->set = s;
-			list_add_tail(&l->undos, &u->list_node);
-			spin_lock(&s->perm.lock);
-			list_add(&s->undos, &u->set_node);
-			spin_unlock(&s->perm.lock);
-		}
-	}
-	mutex_unlock(&l->mutex);
-	*out = u;
-	return u ? KERR(0) : KERR(ENOMEM);
-}
-
-/* Applies and forgets one set's adjustments. The list's mutex held. */
-static void undo_apply(struct sem_undo *u, pid_t pid)
+/* Off both lists, and freed. The list's mutex held, the set's lock not. */
+static void undo_drop(struct sem_undo *u)
 {
 	struct sem_set *s = u->set;
 
 	list_del(&u->list_node);
 	spin_lock(&s->perm.lock);
 	list_del(&u->set_node);
-	if (!s->perm.deleted) {
-		for (unsigned i = 0; i < s->nsems; i++) {
-			int value = s->sems[i].value + u->adjust[i];
+	spin_unlock(&s->perm.lock);
+	set_put(s);
+	kfree(u);
+}
 
-			if (!u->adjust[i])
-				continue;
-			s->sems[i].value = MIN(MAX(value, 0), SEM_VALUE_MAX);
-			s->sems[i].pid = pid;
+/* On the way those of removed sets go. The list's mutex held. */
+static struct sem_undo *undo_find(struct sem_undo_list *l, const struct sem_set *s)
+{
+	struct sem_undo *u, *next;
+
+	list_for_each_safe(u, next, &l->undos, list_node) {
+		if (u->set == s)
+			return u;
+		if (load_relaxed(&u->set->perm.deleted))
+			undo_drop(u);
+	}
+	return NULL;
+}
+
+static void undo_insert(struct sem_undo_list *l, struct sem_undo *u, struct sem_set *s)
+{
+	atomic_inc(&s->perm.refs);
+	u->set = s;
+	list_add_tail(&l->undos, &u->list_node);
+	spin_lock(&s->perm.lock);
+	list_add(&s->undos, &u->set_node);
+	spin_unlock(&s->perm.lock);
+}
+
+/* Current's adjustments of the set. KERR(ENOMEM). */
+static kerr_t undo_get(struct sem_set *s, struct sem_undo **out)
+{
+	struct sem_undo *u, *fresh = NULL;
+	struct sem_undo_list *l;
+	kerr_t err = undo_list_get(current, &l);
+
+	if (err)
+		return err;
+	for (;;) {
+		mutex_lock(&l->mutex);
+		u = undo_find(l, s);
+		if (!u && fresh) {
+			undo_insert(l, fresh, s);
+			u = fresh;
+			fresh = NULL;
 		}
+		mutex_unlock(&l->mutex);
+		if (u)
+			break;
+		fresh = kzalloc(sizeof(*u) + s->nsems * sizeof(u->adjust[0]), GFP_KERNEL);
+		if (!fresh)
+			return KERR(ENOMEM);
+	}
+	kfree(fresh); /* another thread was faster */
+	*out = u;
+	return 0;
+}
+
+/* Applies one set's adjustments. */
+static void undo_apply(struct sem_undo *u, pid_t pid)
+{
+	struct sem_set *s = u->set;
+
+	spin_lock(&s->perm.lock);
+	for (unsigned i = 0; !s->perm.deleted && i < s->nsems; i++) {
+		int value = s->sems[i].value + u->adjust[i];
+
+		if (!u->adjust[i])
+			continue;
+		s->sems[i].value = MIN(MAX(value, 0), SEM_VALUE_MAX);
+		s->sems[i].pid = pid;
+	}
+	if (!s->perm.deleted) {
 		serve_waiters(s);
 		s->otime = ipc_now();
 	}
 	spin_unlock(&s->perm.lock);
-	set_put(s);
-	kfree(u);
 }
 
 void sem_exit(struct task *t)
@@ -251,8 +276,12 @@ void sem_exit(struct task *t)
 	if (!atomic_dec_and_test(&l->refs))
 		return;
 	mutex_lock(&l->mutex);
-	while (!list_empty(&l->undos))
-		undo_apply(list_first(&l->undos, struct sem_undo, list_node), t->proc->pid);
+	while (!list_empty(&l->undos)) {
+		struct sem_undo *u = list_first(&l->undos, struct sem_undo, list_node);
+
+		undo_apply(u, t->proc->pid);
+		undo_drop(u);
+	}
 	mutex_unlock(&l->mutex);
 	kfree(l);
 }

@@ -12,8 +12,7 @@ struct choice {
 	bool dying; /* one is on its way out already */
 };
 
-/* Tree lock held. */
-static struct mm *proc_mm(struct proc *p)
+struct mm *proc_mm(struct proc *p)
 {
 	struct task *t;
 

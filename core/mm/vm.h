@@ -105,6 +105,9 @@ static inline u32 vma_pte_flags(const struct vma *v) /* without WRITE */
 	return HAL_PTE_PRESENT | ((v->flags & VM_EXEC) ? (u32)HAL_PTE_EXEC : 0);
 }
 
+/* --- oom.c --- */
+struct mm *proc_mm(struct proc *p); /* of its first thread that has one, referenced (mm_unref); NULL: none. Tree lock held */
+
 /* --- zap.c: unmapping --- */
 /* Unmaps the pages of a range and drops their references; the area stays. mm.lock held, or the mm is dying. */
 void mm_zap(struct mm *mm, uaddr_t start, uaddr_t end);

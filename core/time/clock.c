@@ -10,6 +10,7 @@
 #include <hal/time.h>
 #include <maestro/abi.h>
 #include <maestro/kernel.h>
+#include <maestro/posix_timer.h>
 #include <maestro/lib.h>
 #include <maestro/proc.h>
 #include <maestro/timer.h>
@@ -122,15 +123,44 @@ static void set_offset(s64 real)
 	spin_unlock_irqrestore(&s->clock_lock, flags);
 }
 
+/* Deadlines at a time of day come sooner or later by `delta`. */
+static void clock_moved(s64 delta)
+{
+	posix_timers_clock_moved(delta);
+	timerfd_clock_moved(delta);
+	(void)__atomic_fetch_add(&ts()->moved, 1, __ATOMIC_RELEASE);
+	wake_up_all(&ts()->moved_wait);
+}
+
 void ktime_set_real(s64 ns)
 {
+	s64 before = ktime_real_offset();
+
 	set_offset(ns);
 	hal_time_set_wall(ns);
+	clock_moved(ktime_real_offset() - before);
+}
+
+kerr_t sleep_until_real(s64 ns)
+{
+	ktime_t deadline;
+	u32 seen;
+	kerr_t err;
+
+	do {
+		seen = load_acquire(&ts()->moved);
+		err = clock_to_deadline(CLOCK_REALTIME, ns, &deadline);
+		if (err)
+			return err;
+		err = wait_event_interruptible_until(&ts()->moved_wait, load_acquire(&ts()->moved) != seen, deadline);
+	} while (!err);
+	return kerr_code(err) == -ETIMEDOUT ? KERR(0) : err;
 }
 
 kerr_t time_init(void)
 {
 	spin_init(&ts()->clock_lock, RANK_LEAF, "clock");
+	wait_queue_init(&ts()->moved_wait);
 	set_offset(hal_time_wall());
 	return KERR(0);
 }

@@ -32,6 +32,7 @@ struct posix_timer {
 	struct list node;
 	s64 deadline, interval; /* ns of hal_time_ns() or of the CPU clock; interval 0: once */
 	bool armed;		/* the deadline is to come */
+	bool real;		/* the deadline is a time of day: it moves when the clock is set */
 	bool waiting;		/* the signal is sent and not taken yet */
 	u32 cycle;		/* names the signal that was sent last; never 0 */
 	int overrun;		/* of the last signal taken */
@@ -130,6 +131,34 @@ static void timer_fire(struct timer *timer)
 
 		if (!pt->target || !(pt->target->flags & TASK_EXITING))
 			expire(pt, pt->target ? pt->target : leader, hal_time_ns());
+		sighand_unlock(s, sflags);
+	}
+	tasklist_unlock(flags);
+}
+
+static void move_locked(struct posix_timer *pt, s64 delta)
+{
+	if (!pt->real)
+		return;
+	pt->deadline -= delta;
+	if (pt->armed)
+		arm(pt);
+}
+
+void posix_timers_clock_moved(s64 delta)
+{
+	unsigned long flags = tasklist_lock(), sflags;
+	struct posix_timer *pt;
+	struct proc *p;
+
+	for_each_proc(p) {
+		struct sighand *s;
+
+		if (!p->leader || list_empty(&p->posix_timers))
+			continue;
+		s = sighand_lock(p->leader, &sflags);
+		list_for_each(pt, &p->posix_timers, node)
+			move_locked(pt, delta);
 		sighand_unlock(s, sflags);
 	}
 	tasklist_unlock(flags);
@@ -244,6 +273,7 @@ kerr_t do_timer_settime(int id, bool absolute, const struct itimer_spec *new, st
 	s = sighand_lock(hal_current(), &flags);
 	if (!err && !list_empty(&pt->node)) {
 		pt->deadline = deadline;
+		pt->real = absolute && (pt->clock == CLOCK_REALTIME || pt->clock == CLOCK_REALTIME_ALARM || pt->clock == CLOCK_TAI);
 		pt->interval = timespec_to_ns(new->interval);
 		pt->overrun = 0;
 		if (new->value.sec || new->value.nsec)

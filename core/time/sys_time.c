@@ -181,7 +181,11 @@ long do_clock_nanosleep(int clock, int flags, struct timespec64 t, void __user *
 	err = clock_to_deadline(clock, timespec_to_ns(t), &deadline);
 	if (err)
 		return kerr_code(err);
-	return sleep_until(deadline) ? -ERESTARTNOHAND : 0;
+	if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM || clock == CLOCK_TAI)
+		err = sleep_until_real(timespec_to_ns(t));
+	else
+		err = sleep_until(deadline);
+	return err ? -ERESTARTNOHAND : 0;
 }
 
 long sys_nanosleep(const void __user *req, void __user *rem)

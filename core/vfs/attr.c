@@ -298,6 +298,11 @@ kerr_t vfs_truncate(const struct path *p, loff_t size)
 	if (!err)
 		err = inode_write_get(inode);
 	if (!err) {
+		err = lease_break(inode, true, false);
+		if (err)
+			inode_write_put(inode);
+	}
+	if (!err) {
 		rwsem_write_lock(&inode->rwsem);
 		err = setattr_check(inode, &a);
 		if (!err && !capable(CAP_FSETID))

@@ -86,7 +86,14 @@ kerr_t file_finish_open(struct file *f, u32 flags)
 		if (err)
 			return err;
 	}
+	if ((f->mode & (FMODE_READ | FMODE_WRITE)) == FMODE_READ && S_ISREG(inode->mode)) {
+		atomic_inc(&inode->readers);
+		f->mode |= FMODE_READER;
+	}
 	if (S_ISREG(inode->mode)) {
+		err = lease_break(inode, f->mode & FMODE_WRITE, flags & O_NONBLOCK);
+		if (err)
+			return err;
 		if (!(flags & O_LARGEFILE) && inode_size(inode) > S32_MAX)
 			return KERR(EOVERFLOW);
 		f->ra.max_pages = 32;
@@ -117,6 +124,8 @@ static void file_release(struct file *f)
 		epoll_file_released(f);
 	if (inode && inode->locks)
 		locks_remove_file(f);
+	if (inode && unlikely(load_relaxed(&inode->nleases)))
+		lease_file_released(f);
 	if (unlikely(f->flags & O_ASYNC) && f->ops && f->ops->fasync) {
 		kerr_t gone = f->ops->fasync(-1, f, false);
 
@@ -124,6 +133,8 @@ static void file_release(struct file *f)
 	}
 	if (f->ops && f->ops->release)
 		f->ops->release(inode, f);
+	if (f->mode & FMODE_READER)
+		atomic_dec(&inode->readers);
 	if (f->mode & FMODE_WRITER) {
 		inode_write_put(inode);
 		mount_drop_write(f->path.mnt);
@@ -175,6 +186,10 @@ static kerr_t file_init(void)
 	spin_init(&v->defer_lock, RANK_WORK, "file.defer");
 	work_init(&v->defer_work, release_deferred);
 	v->aio_max = 65536;
+	list_init(&v->leases);
+	v->lease_break_time = 45;
+	spin_init(&v->timerfd_lock, RANK_SPIN_OUTER, "timerfds");
+	list_init(&v->timerfds);
 	spin_init(&v->fasync_lock, RANK_SPIN_OUTER, "fasync");
 	spin_init(&v->notify_lock, RANK_ISPIN, "notify");
 	return kmem_cache_create(&v->file_cache, "file", sizeof(struct file), 16);

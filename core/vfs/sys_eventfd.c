@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* eventfd(2), timerfd_create(2), signalfd(2): counters, clocks and signals as files. Each object has a spinlock of its own. */
+/* eventfd(2), signalfd(2): counters and signals as files. Each object has a spinlock of its own. */
 #include "vfs_priv.h"
 
 #include <maestro/aio.h>
@@ -8,7 +8,7 @@
 #include <gen/sys_proto.h>
 #endif
 
-static long install_anon(const char *name, const struct file_ops *ops, void *priv, u32 flags)
+long fd_install_anon(const char *name, const struct file_ops *ops, void *priv, u32 flags)
 {
 	struct file *f;
 	kerr_t err = file_anon(name, ops, priv, O_RDWR | (flags & O_NONBLOCK), &f);
@@ -161,7 +161,7 @@ long sys_eventfd2(unsigned count, int flags)
 	wait_queue_init(&e->wq);
 	e->count = count;
 	e->semaphore = flags & 1;
-	fd = install_anon("anon_inode:[eventfd]", &eventfd_fops, e, (u32)flags);
+	fd = fd_install_anon("anon_inode:[eventfd]", &eventfd_fops, e, (u32)flags);
 	if (fd < 0)
 		kfree(e);
 	return fd;
@@ -170,266 +170,6 @@ long sys_eventfd2(unsigned count, int flags)
 long sys_eventfd(unsigned count)
 {
 	return sys_eventfd2(count, 0);
-}
-
-/* ---------------------------------------------------------------- timerfd */
-struct timerfd {
-	struct timer timer;
-	struct spinlock lock; /* irqsave */
-	u64 ticks;	      /* [lock] expirations not yet read */
-	ktime_t next, interval; /* [lock] monotonic; next 0: not armed */
-	int clock;	      /* [c] */
-	struct wait_queue wq;
-};
-struct timerfd_spec {
-	struct timespec64 interval, value;
-};
-
-static void timerfd_fire(struct timer *t)
-{
-	struct timerfd *tf = container_of(t, struct timerfd, timer);
-	unsigned long flags = spin_lock_irqsave(&tf->lock);
-
-	if (tf->next) {
-		tf->ticks++;
-		/* Later ticks are counted when somebody reads: one timer a period is enough to wake. */
-		tf->next = tf->interval ? tf->next + tf->interval : 0;
-		if (tf->next)
-			timer_start(&tf->timer, tf->next);
-	}
-	spin_unlock_irqrestore(&tf->lock, flags);
-	wake_up_n(&tf->wq, 0, EPOLLIN | EPOLLRDNORM);
-}
-
-static ssize_t timerfd_read(struct file *f, struct iov_iter *it, loff_t *pos)
-{
-	struct timerfd *tf = f->priv;
-	unsigned long flags;
-	u64 n;
-
-	(void)pos;
-	if (it->count < sizeof(n))
-		return -EINVAL;
-	for (;;) {
-		kerr_t err;
-
-		flags = spin_lock_irqsave(&tf->lock);
-		n = tf->ticks;
-		tf->ticks = 0;
-		spin_unlock_irqrestore(&tf->lock, flags);
-		if (n)
-			break;
-		if (f->flags & O_NONBLOCK)
-			return -EAGAIN;
-		err = wait_event_interruptible(&tf->wq, READ_ONCE(tf->ticks) != 0);
-		if (err)
-			return kerr_code(err);
-	}
-	return copy_to_iter(it, &n, sizeof(n)) == sizeof(n) ? (ssize_t)sizeof(n) : -EFAULT;
-}
-
-static u32 timerfd_poll(struct file *f, struct poll_table *pt)
-{
-	struct timerfd *tf = f->priv;
-
-	poll_wait(pt, f, &tf->wq);
-	return READ_ONCE(tf->ticks) ? EPOLLIN | EPOLLRDNORM : 0;
-}
-
-static void timerfd_release(struct inode *inode, struct file *f)
-{
-	struct timerfd *tf = f->priv;
-	unsigned long flags;
-
-	(void)inode;
-	flags = spin_lock_irqsave(&tf->lock);
-	tf->next = 0;
-	spin_unlock_irqrestore(&tf->lock, flags);
-	timer_cancel_sync(&tf->timer);
-	kfree(tf);
-}
-
-static const struct file_ops timerfd_fops = { .read_iter = timerfd_read, .llseek = noop_llseek, .poll = timerfd_poll, .release = timerfd_release };
-
-long sys_timerfd_create(int clock, int flags)
-{
-	struct timerfd *tf;
-	long fd;
-
-	if ((u32)flags & ~(O_CLOEXEC | O_NONBLOCK))
-		return -EINVAL;
-	switch (clock) {
-	case CLOCK_REALTIME_ALARM:
-	case CLOCK_BOOTTIME_ALARM:
-		if (!capable(CAP_WAKE_ALARM))
-			return -EPERM;
-		break;
-	case CLOCK_REALTIME:
-	case CLOCK_MONOTONIC:
-	case CLOCK_BOOTTIME:
-		break;
-	default:
-		return -EINVAL;
-	}
-	tf = kzalloc(sizeof(*tf), GFP_KERNEL);
-	if (!tf)
-		return -ENOMEM;
-	timer_init(&tf->timer, timerfd_fire);
-	spin_init(&tf->lock, RANK_FUTEX, "timerfd");
-	wait_queue_init(&tf->wq);
-	tf->clock = clock;
-	fd = install_anon("anon_inode:[timerfd]", &timerfd_fops, tf, (u32)flags);
-	if (fd < 0)
-		kfree(tf);
-	return fd;
-}
-
-static void timerfd_get(struct timerfd *tf, struct timerfd_spec *out)
-{
-	unsigned long flags = spin_lock_irqsave(&tf->lock);
-	ktime_t next = tf->next, interval = tf->interval;
-
-	spin_unlock_irqrestore(&tf->lock, flags);
-	out->interval = ns_to_timespec(interval);
-	out->value = next ? time_left(next) : (struct timespec64) { 0, 0 };
-}
-
-#define TFD_TIMER_ABSTIME 1
-#define TFD_TIMER_CANCEL_ON_SET 2
-
-static void timerfd_set(struct timerfd *tf, int how, const struct timerfd_spec *s)
-{
-	ktime_t value = timespec_to_ns(s->value), now = ktime_get();
-	unsigned long flags = spin_lock_irqsave(&tf->lock);
-
-	tf->next = 0;
-	spin_unlock_irqrestore(&tf->lock, flags);
-	timer_cancel_sync(&tf->timer);
-	flags = spin_lock_irqsave(&tf->lock);
-	tf->ticks = 0;
-	tf->interval = timespec_to_ns(s->interval);
-	if (value) {
-		if (!(how & TFD_TIMER_ABSTIME))
-			value = value > S64_MAX - now ? S64_MAX : now + value;
-		else if (tf->clock == CLOCK_REALTIME || tf->clock == CLOCK_REALTIME_ALARM)
-			value -= ktime_get_real() - now;
-		tf->next = value > 0 ? value : 1;
-		timer_start(&tf->timer, tf->next);
-	}
-	spin_unlock_irqrestore(&tf->lock, flags);
-}
-
-static struct file *timerfd_file(int fd, long *err)
-{
-	struct file *f = fd_get(fd);
-
-	*err = -EBADF;
-	if (f && f->ops != &timerfd_fops) {
-		file_put(f);
-		f = NULL;
-		*err = -EINVAL;
-	}
-	return f;
-}
-
-static bool spec_valid(const struct timerfd_spec *s)
-{
-	return timespec_valid(s->interval) && timespec_valid(s->value);
-}
-
-static long do_settime(int fd, int how, const struct timerfd_spec *want, struct timerfd_spec *old)
-{
-	struct file *f;
-	long err;
-
-	if ((how & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) || !spec_valid(want))
-		return -EINVAL;
-	f = timerfd_file(fd, &err);
-	if (!f)
-		return err;
-	timerfd_get(f->priv, old);
-	timerfd_set(f->priv, how, want);
-	file_put(f);
-	return 0;
-}
-
-static long do_gettime(int fd, struct timerfd_spec *out)
-{
-	long err;
-	struct file *f = timerfd_file(fd, &err);
-
-	if (!f)
-		return err;
-	timerfd_get(f->priv, out);
-	file_put(f);
-	return 0;
-}
-
-struct spec_native {
-	struct ts_native interval, value;
-};
-struct spec_wide {
-	struct ts_wide interval, value;
-};
-
-static long native_out(void __user *p, const struct timerfd_spec *s)
-{
-	struct spec_native n = { { (long)s->interval.sec, s->interval.nsec }, { (long)s->value.sec, s->value.nsec } };
-
-	return p ? kerr_code(copy_out((struct spec_native __user *)p, &n)) : 0;
-}
-
-static long wide_out(void __user *p, const struct timerfd_spec *s)
-{
-	struct spec_wide n = { { s->interval.sec, s->interval.nsec }, { s->value.sec, s->value.nsec } };
-
-	return p ? kerr_code(copy_out((struct spec_wide __user *)p, &n)) : 0;
-}
-
-long sys_timerfd_settime(int fd, int how, const void __user *new, void __user *old)
-{
-	struct timerfd_spec want, was;
-	struct spec_native n;
-	long ret;
-
-	if (copy_in(&n, (const struct spec_native __user *)new))
-		return -EFAULT;
-	if ((unsigned long)n.value.nsec >= (unsigned long)NSEC_PER_SEC || (unsigned long)n.interval.nsec >= (unsigned long)NSEC_PER_SEC)
-		return -EINVAL;
-	want.interval = (struct timespec64) { n.interval.sec, (s32)n.interval.nsec };
-	want.value = (struct timespec64) { n.value.sec, (s32)n.value.nsec };
-	ret = do_settime(fd, how, &want, &was);
-	return ret ? ret : native_out(old, &was);
-}
-
-long sys_timerfd_gettime(int fd, void __user *value)
-{
-	struct timerfd_spec s;
-	long ret = do_gettime(fd, &s);
-
-	return ret ? ret : native_out(value, &s);
-}
-
-long sys_timerfd_settime64(int fd, int how, const void __user *new, void __user *old)
-{
-	struct timerfd_spec want, was;
-	struct spec_wide n;
-	long ret;
-
-	if (copy_in(&n, (const struct spec_wide __user *)new))
-		return -EFAULT;
-	want.interval = (struct timespec64) { n.interval.sec, (s32)n.interval.nsec };
-	want.value = (struct timespec64) { n.value.sec, (s32)n.value.nsec };
-	ret = do_settime(fd, how, &want, &was);
-	return ret ? ret : wide_out(old, &was);
-}
-
-long sys_timerfd_gettime64(int fd, void __user *value)
-{
-	struct timerfd_spec s;
-	long ret = do_gettime(fd, &s);
-
-	return ret ? ret : wide_out(value, &s);
 }
 
 /* ---------------------------------------------------------------- signalfd */
@@ -567,7 +307,7 @@ long sys_signalfd4(int fd, const void __user *mask, size_t size, int flags)
 		if (!s)
 			return -ENOMEM;
 		s->mask = set;
-		ret = install_anon("anon_inode:[signalfd]", &signalfd_fops, s, (u32)flags);
+		ret = fd_install_anon("anon_inode:[signalfd]", &signalfd_fops, s, (u32)flags);
 		if (ret < 0)
 			kfree(s);
 		return ret;

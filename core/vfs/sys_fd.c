@@ -260,20 +260,6 @@ static long fcntl_dup(struct file *f, unsigned long min, u32 flags)
 	return dup_from(f, (unsigned)min, flags);
 }
 
-/* No file system here gives leases: as Linux answers for those of its own that do not. */
-static long set_lease(const struct file *f, unsigned long type)
-{
-	if (type != F_RDLCK && type != F_WRLCK && type != F_UNLCK)
-		return -EINVAL;
-	if (current_cred()->fsuid != f->inode->uid && !capable(CAP_LEASE))
-		return -EACCES;
-	if (!S_ISREG(f->inode->mode))
-		return -EINVAL;
-	if (type == F_UNLCK || (type == F_RDLCK && atomic_read(&f->inode->writers) > 0))
-		return -EAGAIN;
-	return -EINVAL;
-}
-
 static long fcntl_file(struct file *f, int fd, unsigned cmd, unsigned long arg, bool wide)
 {
 	switch (cmd) {
@@ -307,9 +293,9 @@ static long fcntl_file(struct file *f, int fd, unsigned cmd, unsigned long arg, 
 	case F_GETSIG:
 		return f->owner.sig;
 	case F_SETLEASE:
-		return set_lease(f, arg);
+		return lease_set(f, fd, arg);
 	case F_GETLEASE:
-		return F_UNLCK;
+		return lease_get(f);
 	case F_SETPIPE_SZ:
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:

@@ -301,3 +301,46 @@ long sys_access(const char __user *name, int mode)
 {
 	return do_access(AT_FDCWD, name, mode, 0);
 }
+
+/* ---------------------------------------------------------------- ustat */
+struct ustat_user { /* struct ustat of ustat(2) */
+	s32 tfree;
+	unsigned long tinode;
+	char names[12];
+};
+
+struct ustat_search {
+	dev_t dev;
+	struct super *sb;
+};
+
+/* Found: one more reference, since sb is only held meanwhile. */
+static void ustat_match(struct super *sb, void *arg)
+{
+	struct ustat_search *s = arg;
+
+	if (!s->sb && sb->dev == s->dev) {
+		atomic_inc(&sb->active);
+		s->sb = sb;
+	}
+}
+
+long sys_ustat(unsigned dev, void __user *buf)
+{
+	struct ustat_search s = { .dev = dev_decode(dev) };
+	struct ustat_user u;
+	struct kstatfs k;
+	kerr_t err;
+
+	super_for_each(ustat_match, &s);
+	if (!s.sb)
+		return -EINVAL;
+	err = vfs_statfs(s.sb, &k);
+	super_put(s.sb);
+	if (err)
+		return kerr_code(err);
+	memset(&u, 0, sizeof(u));
+	u.tfree = (s32)k.bfree;
+	u.tinode = (unsigned long)k.ffree;
+	return copy_to_user(buf, &u, sizeof(u)) ? -EFAULT : 0;
+}

@@ -141,6 +141,17 @@ long fd_dup_to(int oldfd, int newfd, unsigned flags);
 kerr_t file_owner_get_user(struct file *f, void __user *arg) __must_check;
 kerr_t file_owner_set_user(struct file *f, const void __user *arg) __must_check;
 
+/* --- lease.c --- */
+long lease_set(struct file *f, int fd, unsigned long type); /* F_SETLEASE */
+long lease_get(struct file *f);				      /* F_GETLEASE */
+void lease_file_released(struct file *f);
+kerr_t lease_break_slow(struct inode *inode, bool write, bool nonblock) __must_check;
+/* Somebody opens or truncates the file: leases in the way are given up first. May sleep. KERR(EWOULDBLOCK), KERR(ERESTARTSYS). */
+static inline kerr_t lease_break(struct inode *inode, bool write, bool nonblock)
+{
+	return unlikely(load_relaxed(&inode->nleases)) ? lease_break_slow(inode, write, nonblock) : KERR(0);
+}
+
 /* --- locks.c --- */
 struct file_lock_ctx;
 void locks_remove_posix(struct file *f, struct files *owner);
@@ -215,6 +226,9 @@ kerr_t ts_wide_in(const void __user *p, struct timespec64 *out) __must_check;
 ktime_t poll_deadline(struct timespec64 t);
 /* What is left until deadline, never negative. */
 struct timespec64 time_left(ktime_t deadline);
+
+/* --- sys_eventfd.c: a file without a place, in a new descriptor; priv stays the caller's on error --- */
+long fd_install_anon(const char *name, const struct file_ops *ops, void *priv, u32 flags);
 
 /* --- sys_*.c --- */
 long do_fcntl(int fd, unsigned cmd, unsigned long arg, bool wide_locks);

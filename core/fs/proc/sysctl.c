@@ -283,6 +283,18 @@ static void show_aio_nr(struct seq_buf *s, struct pctx *c)
 	seq_printf(s, "%d\n", atomic_read(&kernel()->vfs.aio_events));
 }
 
+static void show_lease_time(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_printf(s, "%u\n", load_relaxed(&kernel()->vfs.lease_break_time));
+}
+
+static kerr_t write_lease_time(struct seq_buf *unused, struct pctx *c)
+{
+	(void)unused;
+	return write_range(c->arg, 0, S32_MAX, &kernel()->vfs.lease_break_time);
+}
+
 static const struct pnode fs_nodes[] = {
 	{.name = "aio-max-nr", .mode = S_IFREG | 0644, .show = show_aio_max, .write = write_aio_max},
 	{.name = "aio-nr", .mode = S_IFREG | 0444, .show = show_aio_nr},
@@ -291,6 +303,7 @@ static const struct pnode fs_nodes[] = {
 	{.name = "file-nr", .mode = S_IFREG | 0444, .show = show_file_nr},
 	{.name = "inode-nr", .mode = S_IFREG | 0444, .show = show_inode_nr},
 	{.name = "inotify", .mode = S_IFDIR | 0555, .children = inotify_nodes},
+	{.name = "lease-break-time", .mode = S_IFREG | 0644, .show = show_lease_time, .write = write_lease_time},
 	{.name = "mqueue", .mode = S_IFDIR | 0555, .children = mqueue_nodes},
 	{.name = "nr_open", .mode = S_IFREG | 0444, .show = show_nr_open},
 	{.name = "pipe-max-size", .mode = S_IFREG | 0444, .show = show_pipe_max},

@@ -35,5 +35,7 @@ long do_timer_getoverrun(int id);
 void posix_timers_drop(struct proc *p);
 /* Current took a timer's signal: counts what it missed into info, starts the next interval. */
 void posix_timer_taken(struct siginfo *info);
+/* CLOCK_REALTIME was set on by delta, ns: absolute timers on it follow. Process context. */
+void posix_timers_clock_moved(s64 delta);
 /* The tick, of a process that has timers on CPU clocks. */
 void posix_timers_tick(struct task *t);

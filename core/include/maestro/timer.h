@@ -64,6 +64,10 @@ kerr_t clock_to_deadline(int clock, s64 ns, ktime_t *deadline) __must_check;
 kerr_t clock_read(int clock, s64 *ns) __must_check;
 /* Sleeps; KERR(ERESTARTSYS)-class if a signal came first. deadline absolute. */
 kerr_t sleep_until(ktime_t deadline) __must_check;
+/* The same until an absolute time of CLOCK_REALTIME, ns, however the clock is set meanwhile. */
+kerr_t sleep_until_real(s64 ns) __must_check;
+/* The clock was set on by delta, ns: timerfds follow (core/vfs/timerfd.c). */
+void timerfd_clock_moved(s64 delta);
 
 /* --- work: functions run soon by a kernel thread; may sleep. --- */
 struct work {

@@ -178,7 +178,7 @@ struct inode {
 	/* [a] */
 	struct atomic refs;
 	struct atomic writers;	   /* open for writing; negative: execution denies it (ETXTBSY) */
-	struct atomic dio_unused;
+	struct atomic readers;	   /* regular files open for reading only: for leases */
 	/* [rwsem] */
 	struct rwsem rwsem;
 	mode_t mode; /* type bits constant */
@@ -209,6 +209,7 @@ struct inode {
 	};
 	struct hlist watches;	     /* [vfs.notify_lock] inotify's */
 	struct file_lock_ctx *locks; /* [lock] flock and POSIX locks, or NULL */
+	u32 nleases;		     /* [vfs.locks_lock] to write */
 	u32 seals;		     /* memfd */
 };
 /* --- inode cache (core/vfs/inode.c) --- */
@@ -405,6 +406,7 @@ kerr_t vfs_init(void) __must_check; /* caches, rootfs (a tmpfs) as the first mou
 #define FMODE_EXEC 8u
 #define FMODE_STREAM 16u /* no position: pipes, ttys; ESPIPE on lseek and pread */
 #define FMODE_NONOTIFY 32u
+#define FMODE_READER 128u /* counted in inode.readers */
 #define FMODE_WRITER 64u /* counted in inode.writers and mount.writers */
 struct dir_context {
 	/* Takes one entry; false: buffer full, stop. pos: cookie after this entry. type: DT_*. */

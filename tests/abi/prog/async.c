@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Signals from files: O_ASYNC, owners, F_SETSIG. */
+/* Signals from files: O_ASYNC, owners, F_SETSIG, leases. */
 #include "../abi.h"
 #include <pty.h>
 
@@ -235,6 +235,112 @@ static void test_pty(void)
 	hits = 0;
 }
 
+static void break_time(const char *seconds)
+{
+	int fd = open("/proc/sys/fs/lease-break-time", O_WRONLY);
+
+	write(fd, seconds, strlen(seconds));
+	close(fd);
+}
+
+static void test_lease_rules(void)
+{
+	int r, r2, w, dir = open(".", O_RDONLY);
+
+	close(open("leased", O_RDWR | O_CREAT, 0600));
+	r = open("leased", O_RDONLY);
+	CALL("no lease", fcntl(r, F_GETLEASE));
+	CALL("lease bad", fcntl(r, F_SETLEASE, 7));
+	CALL("lease of a directory", fcntl(dir, F_SETLEASE, F_RDLCK));
+	CALL("no lease to give back", fcntl(r, F_SETLEASE, F_UNLCK));
+	CALL("read lease", fcntl(r, F_SETLEASE, F_RDLCK));
+	CALL("lease", fcntl(r, F_GETLEASE));
+	HEX("async by it", fcntl(r, F_GETFL) & O_ASYNC);
+	YES("owner by it", fcntl(r, F_GETOWN) == getpid());
+	r2 = open("leased", O_RDONLY);
+	CALL("second read lease", fcntl(r2, F_SETLEASE, F_RDLCK));
+	CALL("write lease beside others", fcntl(r, F_SETLEASE, F_WRLCK));
+	CALL("give back", fcntl(r, F_SETLEASE, F_UNLCK));
+	HEX("async without", fcntl(r, F_GETFL) & O_ASYNC);
+	CALL("owner without", fcntl(r, F_GETOWN));
+	close(r2);
+	CALL("write lease", fcntl(r, F_SETLEASE, F_WRLCK));
+	CALL("lease", fcntl(r, F_GETLEASE));
+	CALL("to a read lease", fcntl(r, F_SETLEASE, F_RDLCK));
+	CALL("and back", fcntl(r, F_SETLEASE, F_WRLCK));
+	close(r);
+	w = open("leased", O_RDWR);
+	CALL("read lease of a writer", fcntl(w, F_SETLEASE, F_RDLCK));
+	CALL("write lease of a writer", fcntl(w, F_SETLEASE, F_WRLCK));
+	CALL("opening it without waiting", open("leased", O_RDONLY | O_NONBLOCK));
+	CALL("lease now", fcntl(w, F_GETLEASE));
+	close(w);
+	hits = 0;
+	if (fork() == 0) {
+		setuid(77);
+		CALL("other's file", fcntl(dir, F_SETLEASE, F_RDLCK));
+		_exit(0);
+	}
+	wait(NULL);
+	close(dir);
+}
+
+/* A child that does something to the leased file; how it ends, and after how long. */
+static void against(const char *name, int fd, int type, int what, int answer)
+{
+	long long start;
+	int s;
+	pid_t c;
+
+	fcntl(fd, F_SETSIG, SIGRTMIN);
+	CALL(name, fcntl(fd, F_SETLEASE, type));
+	hits = 0;
+	start = abi_now_ms();
+	c = fork();
+	if (c == 0) {
+		long r = what == 0 ? open("leased", O_RDONLY) : what == 1 ? open("leased", O_WRONLY) : what == 2 ? truncate("leased", 0)
+		       : open("leased", O_RDWR | O_NONBLOCK);
+
+		_exit(r < 0 ? errno : 0);
+	}
+	while (!hits && abi_now_ms() - start < 3000)
+		abi_sleep_ms(5);
+	came("told", fd);
+	CALL("asked to become", fcntl(fd, F_GETLEASE));
+	if (answer >= 0)
+		CALL("answer", fcntl(fd, F_SETLEASE, answer));
+	while (waitpid(c, &s, 0) < 0 && errno == EINTR) {
+	}
+	abi_line("the other", "%s %s", abi_errno(WEXITSTATUS(s)), abi_now_ms() - start > 800 ? "late" : "at once");
+	CALL("lease after", fcntl(fd, F_GETLEASE));
+	fcntl(fd, F_SETLEASE, F_UNLCK);
+}
+
+static void test_lease_breaks(void)
+{
+	int r = open("leased", O_RDONLY);
+
+	break_time("1");
+	against("write lease, reader, lowered", r, F_WRLCK, 0, F_RDLCK);
+	against("write lease, reader, given back", r, F_WRLCK, 0, F_UNLCK);
+	against("write lease, reader, no answer", r, F_WRLCK, 0, -1);
+	against("read lease, writer, given back", r, F_RDLCK, 1, F_UNLCK);
+	against("read lease, writer, no answer", r, F_RDLCK, 1, -1);
+	against("read lease, truncation, given back", r, F_RDLCK, 2, F_UNLCK);
+	against("write lease, without waiting", r, F_WRLCK, 3, -1);
+	CALL("read lease", fcntl(r, F_SETLEASE, F_RDLCK));
+	if (fork() == 0) {
+		YES("a reader beside a read lease", open("leased", O_RDONLY) >= 0);
+		_exit(0);
+	}
+	wait(NULL);
+	came("not told", r);
+	close(r);
+	YES("free after the close", (r = open("leased", O_RDWR | O_NONBLOCK)) >= 0);
+	close(r);
+	break_time("45");
+}
+
 int main(void)
 {
 	char dir[] = "asyncXXXXXX";
@@ -256,5 +362,7 @@ int main(void)
 	test_other_user();
 	test_child_owner();
 	test_pty();
+	test_lease_rules();
+	test_lease_breaks();
 	return 0;
 }

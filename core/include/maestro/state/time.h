@@ -18,6 +18,8 @@ struct time_state {
 	ktime_t coarse_at; /* hal_time_ns() of the coarse clock's last step */
 	s64 coarse_sec;	   /* CLOCK_REALTIME then */
 	s32 coarse_nsec;
+	u32 moved;	   /* [a] how often the clock was set */
+	struct wait_queue moved_wait; /* who sleeps until a time of day */
 	s32 minuteswest, dsttime; /* settimeofday(2): kept for programs, used for nothing */
 	/* work queue [work_lock] RANK_WORK, irqsave */
 	struct spinlock work_lock;

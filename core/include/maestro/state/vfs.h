@@ -65,9 +65,14 @@ struct vfs_state {
 
 	struct spinlock locks_lock; /* RANK_FILES: flock, POSIX and OFD locks of all inodes */
 	struct list all_locks;	    /* [locks_lock] newest first */
+	struct list leases;	    /* [locks_lock] struct lease */
+	u32 lease_break_time;	    /* [a] s */
 	struct list lock_waiters;   /* [locks_lock] for deadlock detection */
 	struct wait_queue locks_wait;
 	u64 nlocks;
+
+	struct spinlock timerfd_lock; /* RANK_SPIN_OUTER, irqsave */
+	struct list timerfds;	    /* [timerfd_lock] those that follow the clock */
 
 	struct atomic aio_events;   /* [a] that contexts may hold, of all processes */
 	u32 aio_max;		    /* [a] fs.aio-max-nr */

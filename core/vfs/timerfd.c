@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * timerfd_create(2): clocks as files. Deadlines are kept in monotonic time; those given as a time of day stand in vfs.timerfds, and move when the clock is
+ * set. Locking: vfs.timerfd_lock for that list, then the timer's own lock.
+ */
+#include "vfs_priv.h"
+
+#if __has_include(<gen/sys_proto.h>)
+#include <gen/sys_proto.h>
+#endif
+
+struct timerfd {
+	struct timer timer;
+	struct spinlock lock; /* irqsave */
+	u64 ticks;	      /* [lock] expirations not yet read */
+	ktime_t next, interval; /* [lock] monotonic; next 0: not armed */
+	bool cancelled;	      /* [lock] the clock was set under a timer that wants to know */
+	int clock;	      /* [c] */
+	/* [vfs.timerfd_lock] */
+	struct list real_node; /* its deadline is a time of day */
+	bool cancel_on_set;
+	struct wait_queue wq;
+};
+struct timerfd_spec {
+	struct timespec64 interval, value;
+};
+
+static void timerfd_fire(struct timer *t)
+{
+	struct timerfd *tf = container_of(t, struct timerfd, timer);
+	unsigned long flags = spin_lock_irqsave(&tf->lock);
+
+	if (tf->next) {
+		tf->ticks++;
+		/* Later ticks are counted when somebody reads: one timer a period is enough to wake. */
+		tf->next = tf->interval ? tf->next + tf->interval : 0;
+		if (tf->next)
+			timer_start(&tf->timer, tf->next);
+	}
+	spin_unlock_irqrestore(&tf->lock, flags);
+	wake_up_n(&tf->wq, 0, EPOLLIN | EPOLLRDNORM);
+}
+
+static ssize_t timerfd_read(struct file *f, struct iov_iter *it, loff_t *pos)
+{
+	struct timerfd *tf = f->priv;
+	unsigned long flags;
+	bool cancelled;
+	u64 n;
+
+	(void)pos;
+	if (it->count < sizeof(n))
+		return -EINVAL;
+	for (;;) {
+		kerr_t err;
+
+		flags = spin_lock_irqsave(&tf->lock);
+		n = tf->ticks;
+		cancelled = tf->cancelled;
+		tf->ticks = 0;
+		tf->cancelled = false;
+		spin_unlock_irqrestore(&tf->lock, flags);
+		if (cancelled)
+			return -ECANCELED;
+		if (n)
+			break;
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event_interruptible(&tf->wq, READ_ONCE(tf->ticks) != 0);
+		if (err)
+			return kerr_code(err);
+	}
+	return copy_to_iter(it, &n, sizeof(n)) == sizeof(n) ? (ssize_t)sizeof(n) : -EFAULT;
+}
+
+static u32 timerfd_poll(struct file *f, struct poll_table *pt)
+{
+	struct timerfd *tf = f->priv;
+
+	poll_wait(pt, f, &tf->wq);
+	return READ_ONCE(tf->ticks) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+#define TFD_TIMER_ABSTIME 1
+#define TFD_TIMER_CANCEL_ON_SET 2
+
+static bool is_real(const struct timerfd *tf)
+{
+	return tf->clock == CLOCK_REALTIME || tf->clock == CLOCK_REALTIME_ALARM;
+}
+
+/* Does it follow the clock, by its last setting? 0: no. */
+static void follow_clock(struct timerfd *tf, int how)
+{
+	unsigned long flags = spin_lock_irqsave(&vfs()->timerfd_lock);
+
+	list_del(&tf->real_node);
+	if ((how & TFD_TIMER_ABSTIME) && is_real(tf)) {
+		list_add_tail(&vfs()->timerfds, &tf->real_node);
+		tf->cancel_on_set = how & TFD_TIMER_CANCEL_ON_SET;
+	}
+	spin_unlock_irqrestore(&vfs()->timerfd_lock, flags);
+}
+
+void timerfd_clock_moved(s64 delta)
+{
+	unsigned long flags = spin_lock_irqsave(&vfs()->timerfd_lock);
+	struct timerfd *tf;
+
+	list_for_each(tf, &vfs()->timerfds, real_node) {
+		spin_lock(&tf->lock);
+		if (tf->next) {
+			tf->next = MAX(tf->next - delta, (ktime_t)1);
+			timer_start(&tf->timer, tf->next);
+		}
+		if (tf->cancel_on_set) {
+			tf->cancelled = true;
+			tf->ticks++;
+		}
+		spin_unlock(&tf->lock);
+		if (tf->cancel_on_set)
+			wake_up_n(&tf->wq, 0, EPOLLIN | EPOLLRDNORM);
+	}
+	spin_unlock_irqrestore(&vfs()->timerfd_lock, flags);
+}
+
+static void timerfd_release(struct inode *inode, struct file *f)
+{
+	struct timerfd *tf = f->priv;
+	unsigned long flags;
+
+	(void)inode;
+	follow_clock(tf, 0);
+	flags = spin_lock_irqsave(&tf->lock);
+	tf->next = 0;
+	spin_unlock_irqrestore(&tf->lock, flags);
+	timer_cancel_sync(&tf->timer);
+	kfree(tf);
+}
+
+static const struct file_ops timerfd_fops = { .read_iter = timerfd_read, .llseek = noop_llseek, .poll = timerfd_poll, .release = timerfd_release };
+
+long sys_timerfd_create(int clock, int flags)
+{
+	struct timerfd *tf;
+	long fd;
+
+	if ((u32)flags & ~(O_CLOEXEC | O_NONBLOCK))
+		return -EINVAL;
+	switch (clock) {
+	case CLOCK_REALTIME_ALARM:
+	case CLOCK_BOOTTIME_ALARM:
+		if (!capable(CAP_WAKE_ALARM))
+			return -EPERM;
+		break;
+	case CLOCK_REALTIME:
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+		break;
+	default:
+		return -EINVAL;
+	}
+	tf = kzalloc(sizeof(*tf), GFP_KERNEL);
+	if (!tf)
+		return -ENOMEM;
+	timer_init(&tf->timer, timerfd_fire);
+	spin_init(&tf->lock, RANK_FUTEX, "timerfd");
+	wait_queue_init(&tf->wq);
+	list_init(&tf->real_node);
+	tf->clock = clock;
+	fd = fd_install_anon("anon_inode:[timerfd]", &timerfd_fops, tf, (u32)flags);
+	if (fd < 0)
+		kfree(tf);
+	return fd;
+}
+
+static void timerfd_get(struct timerfd *tf, struct timerfd_spec *out)
+{
+	unsigned long flags = spin_lock_irqsave(&tf->lock);
+	ktime_t next = tf->next, interval = tf->interval;
+
+	spin_unlock_irqrestore(&tf->lock, flags);
+	out->interval = ns_to_timespec(interval);
+	out->value = next ? time_left(next) : (struct timespec64) { 0, 0 };
+}
+
+/* KERR(ECANCELED): it is set, but the clock was set before and nobody has read of it. */
+static kerr_t timerfd_set(struct timerfd *tf, int how, const struct timerfd_spec *s)
+{
+	ktime_t value = timespec_to_ns(s->value), now = ktime_get();
+	unsigned long flags;
+	bool cancelled;
+
+	follow_clock(tf, 0);
+	flags = spin_lock_irqsave(&tf->lock);
+
+	tf->next = 0;
+	spin_unlock_irqrestore(&tf->lock, flags);
+	timer_cancel_sync(&tf->timer);
+	flags = spin_lock_irqsave(&tf->lock);
+	tf->ticks = 0;
+	tf->interval = timespec_to_ns(s->interval);
+	if (value) {
+		if (!(how & TFD_TIMER_ABSTIME))
+			value = value > S64_MAX - now ? S64_MAX : now + value;
+		else if (is_real(tf))
+			value -= ktime_get_real() - now;
+		tf->next = value > 0 ? value : 1;
+		timer_start(&tf->timer, tf->next);
+	}
+	cancelled = tf->cancelled;
+	tf->cancelled = false;
+	spin_unlock_irqrestore(&tf->lock, flags);
+	follow_clock(tf, how);
+	return cancelled && (how & TFD_TIMER_CANCEL_ON_SET) ? KERR(ECANCELED) : KERR(0);
+}
+
+static struct file *timerfd_file(int fd, long *err)
+{
+	struct file *f = fd_get(fd);
+
+	*err = -EBADF;
+	if (f && f->ops != &timerfd_fops) {
+		file_put(f);
+		f = NULL;
+		*err = -EINVAL;
+	}
+	return f;
+}
+
+static bool spec_valid(const struct timerfd_spec *s)
+{
+	return timespec_valid(s->interval) && timespec_valid(s->value);
+}
+
+static long do_settime(int fd, int how, const struct timerfd_spec *want, struct timerfd_spec *old)
+{
+	struct file *f;
+	kerr_t set;
+	long err;
+
+	if ((how & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) || !spec_valid(want))
+		return -EINVAL;
+	f = timerfd_file(fd, &err);
+	if (!f)
+		return err;
+	timerfd_get(f->priv, old);
+	set = timerfd_set(f->priv, how, want);
+	file_put(f);
+	return kerr_code(set);
+}
+
+static long do_gettime(int fd, struct timerfd_spec *out)
+{
+	long err;
+	struct file *f = timerfd_file(fd, &err);
+
+	if (!f)
+		return err;
+	timerfd_get(f->priv, out);
+	file_put(f);
+	return 0;
+}
+
+struct spec_native {
+	struct ts_native interval, value;
+};
+struct spec_wide {
+	struct ts_wide interval, value;
+};
+
+static long native_out(void __user *p, const struct timerfd_spec *s)
+{
+	struct spec_native n = { { (long)s->interval.sec, s->interval.nsec }, { (long)s->value.sec, s->value.nsec } };
+
+	return p ? kerr_code(copy_out((struct spec_native __user *)p, &n)) : 0;
+}
+
+static long wide_out(void __user *p, const struct timerfd_spec *s)
+{
+	struct spec_wide n = { { s->interval.sec, s->interval.nsec }, { s->value.sec, s->value.nsec } };
+
+	return p ? kerr_code(copy_out((struct spec_wide __user *)p, &n)) : 0;
+}
+
+long sys_timerfd_settime(int fd, int how, const void __user *new, void __user *old)
+{
+	struct timerfd_spec want, was;
+	struct spec_native n;
+	long ret;
+
+	if (copy_in(&n, (const struct spec_native __user *)new))
+		return -EFAULT;
+	if ((unsigned long)n.value.nsec >= (unsigned long)NSEC_PER_SEC || (unsigned long)n.interval.nsec >= (unsigned long)NSEC_PER_SEC)
+		return -EINVAL;
+	want.interval = (struct timespec64) { n.interval.sec, (s32)n.interval.nsec };
+	want.value = (struct timespec64) { n.value.sec, (s32)n.value.nsec };
+	ret = do_settime(fd, how, &want, &was);
+	return ret ? ret : native_out(old, &was);
+}
+
+long sys_timerfd_gettime(int fd, void __user *value)
+{
+	struct timerfd_spec s;
+	long ret = do_gettime(fd, &s);
+
+	return ret ? ret : native_out(value, &s);
+}
+
+long sys_timerfd_settime64(int fd, int how, const void __user *new, void __user *old)
+{
+	struct timerfd_spec want, was;
+	struct spec_wide n;
+	long ret;
+
+	if (copy_in(&n, (const struct spec_wide __user *)new))
+		return -EFAULT;
+	want.interval = (struct timespec64) { n.interval.sec, (s32)n.interval.nsec };
+	want.value = (struct timespec64) { n.value.sec, (s32)n.value.nsec };
+	ret = do_settime(fd, how, &want, &was);
+	return ret ? ret : wide_out(old, &was);
+}
+
+long sys_timerfd_gettime64(int fd, void __user *value)
+{
+	struct timerfd_spec s;
+	long ret = do_gettime(fd, &s);
+
+	return ret ? ret : wide_out(value, &s);
+}
