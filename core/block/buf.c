@@ -422,7 +422,12 @@ void buf_mark_dirty(struct buf *b)
 	/* Unless a writer came between the bit and the list. */
 	if (buf_test(b, BUF_DIRTY) && list_empty(&b->dirty_node)) {
 		b->dirtied = (u64)hal_time_ns();
-		list_add_tail(&b->bdev->dirty, &b->dirty_node);
+		if (unlikely(buf_test(b, BUF_FIRST))) {
+			atomic_inc(&b->bdev->nfirst);
+			list_add_tail(&b->bdev->dirty_first, &b->dirty_node);
+		} else {
+			list_add_tail(&b->bdev->dirty, &b->dirty_node);
+		}
 		b->bdev->ndirty++;
 	}
 	spin_unlock(&s->hash_lock);
@@ -445,13 +450,23 @@ static bool buf_clear_dirty(struct buf *b)
 	bool was;
 
 	spin_lock(&s->hash_lock);
-	was = (unsigned long)atomic_and(&b->flags, (long)~(1UL << BUF_DIRTY)) & (1UL << BUF_DIRTY);
+	if (unlikely(buf_test(b, BUF_FIRST) && !list_empty(&b->dirty_node)))
+		atomic_dec(&b->bdev->nfirst);
+	was = (unsigned long)atomic_and(&b->flags, (long)~(1UL << BUF_DIRTY | 1UL << BUF_FIRST)) & (1UL << BUF_DIRTY);
 	if (!list_empty(&b->dirty_node)) {
 		list_del(&b->dirty_node);
 		b->bdev->ndirty--;
 	}
 	spin_unlock(&s->hash_lock);
 	return was;
+}
+
+void buf_mark_dirty_first(struct buf *b)
+{
+	DEBUG_ASSERT(buf_test(b, BUF_LOCKED));
+	(void)buf_clear_dirty(b);
+	(void)atomic_or(&b->flags, 1L << BUF_FIRST);
+	buf_mark_dirty(b);
 }
 
 static void buf_write_failed(struct buf *b, int status)
@@ -496,6 +511,14 @@ static bool buf_queue_write(struct buf *b, struct list *bios, kerr_t *err)
 	return true;
 }
 
+/* Something must be written before b. Looked at under b's lock: who points to a new block marked that first, and then changed b under its lock. */
+static bool buf_must_wait(const struct buf *b)
+{
+	return unlikely(atomic_read(&b->bdev->nfirst)) && buf_test(b, BUF_DIRTY) && !buf_test(b, BUF_FIRST);
+}
+
+static kerr_t buf_write_firsts(struct block_device *bdev);
+
 kerr_t buf_write_sync(struct buf *b)
 {
 	struct bio *bio;
@@ -506,6 +529,15 @@ kerr_t buf_write_sync(struct buf *b)
 		return KERR(ENOMEM);
 	bio->flags |= BIO_SYNC;
 	buf_lock(b);
+	while (buf_must_wait(b)) {
+		buf_unlock(b);
+		err = buf_write_firsts(b->bdev);
+		if (err) {
+			bio_free(bio);
+			return err;
+		}
+		buf_lock(b);
+	}
 	(void)buf_clear_dirty(b);
 	err = bio_submit_wait(bio);
 	if (err)
@@ -522,15 +554,15 @@ static int buf_cmp_block(const void *a, const void *b)
 	return x->block < y->block ? -1 : x->block > y->block;
 }
 
-/* Up to WRITE_BATCH of the oldest dirty ones, referenced, in block order. */
-static unsigned dirty_batch(struct block_device *bdev, u64 before, struct buf **batch)
+/* Up to WRITE_BATCH of the oldest on a list of dirty ones, referenced, in block order. */
+static unsigned dirty_batch(const struct list *dirty, u64 before, struct buf **batch)
 {
 	struct block_state *s = &kernel()->block;
 	struct buf *b;
 	unsigned n = 0;
 
 	spin_lock(&s->hash_lock);
-	list_for_each(b, &bdev->dirty, dirty_node) {
+	list_for_each(b, dirty, dirty_node) {
 		if (n == WRITE_BATCH || b->dirtied > before)
 			break;
 		atomic_inc(&b->refs);
@@ -541,14 +573,14 @@ static unsigned dirty_batch(struct block_device *bdev, u64 before, struct buf **
 	return n;
 }
 
-/* Starts the write-out of all that became dirty up to `before`. */
-static kerr_t buf_write_dirty(struct block_device *bdev, u64 before)
+/* Starts the write-out of a list of dirty ones, what became dirty up to `before`. */
+static kerr_t buf_write_list(struct block_device *bdev, const struct list *dirty, u64 before)
 {
 	struct buf *batch[WRITE_BATCH];
 	kerr_t err = KERR(0);
 	unsigned n;
 
-	while (!err && (n = dirty_batch(bdev, before, batch)) != 0) {
+	while (!err && (n = dirty_batch(dirty, before, batch)) != 0) {
 		struct list bios;
 
 		list_init(&bios);
@@ -559,7 +591,13 @@ static kerr_t buf_write_dirty(struct block_device *bdev, u64 before)
 				bio_submit_list(&bios);
 				buf_lock(b);
 			}
-			if (!buf_queue_write(b, &bios, &err)) {
+			while (!err && buf_must_wait(b)) {
+				buf_unlock(b);
+				bio_submit_list(&bios);
+				err = buf_write_firsts(bdev);
+				buf_lock(b);
+			}
+			if (err || !buf_queue_write(b, &bios, &err)) {
 				buf_unlock(b);
 				buf_put(b);
 			}
@@ -567,6 +605,26 @@ static kerr_t buf_write_dirty(struct block_device *bdev, u64 before)
 		bio_submit_list(&bios);
 	}
 	return err;
+}
+
+/* What must be on the disk before others are written, and the flush after it. */
+static kerr_t buf_write_firsts(struct block_device *bdev)
+{
+	kerr_t err = buf_write_list(bdev, &bdev->dirty_first, U64_MAX);
+
+	wait_event(&bdev->wb_wait, atomic_read(&bdev->writing) == 0);
+	if (!err && atomic_read(&bdev->wb_err))
+		err = KERR(-atomic_read(&bdev->wb_err)); /* buf_sync() reports it as well */
+	return err ? err : block_flush(bdev);
+}
+
+static kerr_t buf_write_dirty(struct block_device *bdev, u64 before)
+{
+	kerr_t err = KERR(0);
+
+	if (unlikely(atomic_read(&bdev->nfirst)))
+		err = buf_write_firsts(bdev);
+	return err ? err : buf_write_list(bdev, &bdev->dirty, before);
 }
 
 kerr_t buf_sync(struct block_device *bdev, bool wait)

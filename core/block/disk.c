@@ -158,6 +158,7 @@ static struct block_device *bdev_new(struct disk *d, unsigned partno, sector_t s
 	list_init(&b->node);
 	list_init(&b->bufs);
 	list_init(&b->dirty);
+	list_init(&b->dirty_first);
 	wait_queue_init(&b->wb_wait);
 	return b;
 }

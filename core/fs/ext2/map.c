@@ -213,7 +213,7 @@ static kerr_t fill_indirect(struct inode *inode, u32 block, u32 slot, u32 first,
 	for (u32 i = 0; i < count; i++)
 		((u32 *)b->data)[slot + i] = first + i;
 	buf_set_uptodate(b);
-	buf_mark_dirty(b);
+	buf_mark_dirty_first(b); /* what the block held before must not be taken for pointers */
 	buf_unlock(b);
 	buf_put(b);
 	note_indirect(EXT2_I(inode), block);

@@ -122,6 +122,8 @@ struct block_device { /* a disk or a partition */
 	bool read_only;		 /* BLKROSET */
 	/* buffer cache of this device [hash lock] */
 	struct list bufs, dirty; /* dirty: oldest first */
+	struct list dirty_first; /* those that must be on the disk before any of `dirty` is written */
+	struct atomic nfirst;	 /* [a] how many, for who asks without the lock */
 	size_t nbufs, ndirty;
 	struct atomic writing;	 /* [a] bufs being written */
 	struct atomic wb_err;	 /* [a] an error of write-out not reported yet, negative */
@@ -143,7 +145,7 @@ extern const struct file_ops block_fops; /* /dev nodes: through the buffer cache
 kerr_t block_init(void) __must_check;
 
 /* --- buffer cache (core/block/buf.c): blocks of metadata, one struct buf per (device, block) --- */
-enum { BUF_UPTODATE, BUF_DIRTY, BUF_LOCKED, BUF_WRITING, BUF_ERROR, BUF_WAITERS, BUF_REFERENCED, BUF_ALIAS, BUF_CHECKED /* its user has verified the content */ };
+enum { BUF_UPTODATE, BUF_DIRTY, BUF_LOCKED, BUF_WRITING, BUF_ERROR, BUF_WAITERS, BUF_REFERENCED, BUF_ALIAS, BUF_FIRST, BUF_CHECKED /* its user has verified the content */ };
 /*
  * BUF_ALIAS: read through the device's node, and no file system has asked for it. It may well be a block of a file, which is written from the file's own
  * cache: so it is good only until something is written to the disk past the buffer cache (disk.past_bufs against buf.seen), unless it is dirty. Whoever
@@ -177,6 +179,11 @@ void buf_lock(struct buf *b);	/* content changes: exclusive against write-out. M
 void buf_unlock(struct buf *b);
 void buf_set_uptodate(struct buf *b);
 void buf_mark_dirty(struct buf *b);
+/*
+ * New content of a block that others will point to, where what the disk holds there now would lead astray (an indirect block): it is on the disk, flushed,
+ * before any other buf that is dirty from now on is written. The caller marks who points to it afterwards.
+ */
+void buf_mark_dirty_first(struct buf *b);
 kerr_t buf_write_sync(struct buf *b) __must_check;
 /* Forget it: the block was freed (drops dirty state). Harmless if not cached. */
 void buf_forget(struct block_device *b, u64 block);
