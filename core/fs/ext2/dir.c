@@ -114,9 +114,16 @@ void ext2_dirblk_put(struct ext2_dirblk *b)
 	dir_page_put(b->page, b->base);
 }
 
+/* To change entries: what is on its way to the disk goes there as it is, never half of one state and half of another. */
+static void lock_stable(struct page *p)
+{
+	page_lock(p);
+	page_wait_writeback(p);
+}
+
 void ext2_dirblk_change_begin(struct ext2_dirblk *b)
 {
-	page_lock(b->page);
+	lock_stable(b->page);
 }
 
 void ext2_dirblk_change_end(struct ext2_dirblk *b)
@@ -377,7 +384,7 @@ static kerr_t add_plain(struct inode *dir, const struct name *name, struct inode
 
 		if (err)
 			return err;
-		page_lock(p);
+		lock_stable(p);
 		done = ext2_add_in(s, base, 0, page_limit(dir, n), name, inode);
 		if (done)
 			page_set_dirty(p);
@@ -429,7 +436,7 @@ kerr_t ext2_dir_delete(struct inode *dir, struct ext2_slot *slot)
 	void *base = page_map(slot->page);
 	struct ext2_dirent *e = ext2_entry_at(base, slot->off), *prev = NULL;
 
-	page_lock(slot->page);
+	lock_stable(slot->page);
 	for (u32 o = slot->off & ~(s->block_size - 1); o < slot->off;) {
 		prev = ext2_entry_at(base, o);
 		if (!prev->rec_len)
@@ -455,7 +462,7 @@ kerr_t ext2_dir_set(struct inode *dir, struct ext2_slot *slot, struct inode *ino
 	void *base = page_map(slot->page);
 	struct ext2_dirent *e = ext2_entry_at(base, slot->off);
 
-	page_lock(slot->page);
+	lock_stable(slot->page);
 	e->inode = (u32)inode->ino;
 	e->file_type = ext2_has_filetype(s) ? disk_type(inode->mode) : 0;
 	page_set_dirty(slot->page);
