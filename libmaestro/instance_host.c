@@ -36,6 +36,8 @@ static int check_options(struct maestro_options *o)
 		o->threads = 1;
 	if (o->memory < MIN_MEMORY || o->memory > MAX_MEMORY || o->threads > HOSTED_MAX_VCPUS || o->log_level < 0 || o->log_level > 8)
 		return -EINVAL;
+	if (o->preemption && (o->preemption < 2 || !o->seed || o->threads > 1))
+		return -EINVAL;
 	if (o->cmdline && strlen(o->cmdline) >= MAX_CMDLINE)
 		return -EINVAL;
 	o->memory &= ~4095ULL;
@@ -73,6 +75,8 @@ int maestro_create(const struct maestro_options *options, struct maestro **out)
 	k->h.nvcpus = o->threads;
 	k->h.virtual_clock = o->virtual_clock;
 	k->h.seed = o->seed;
+	k->h.preemption = o->preemption;
+	k->h.preempt_random = o->seed;
 	k->h.log = o->log ? log_text : NULL;
 	k->h.log_arg = o; /* lives as long as the instance */
 	k->log_level = o->log_level ? o->log_level : 7;

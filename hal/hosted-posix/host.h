@@ -86,6 +86,8 @@ struct hosted {
 	char cmdline[512];
 	void *kern;	      /* the kernel half's own: boot information */
 	host_u64 seed;	      /* 0: the host's entropy; else the start of a repeatable sequence */
+	unsigned preemption;  /* one in so many places; 0: none. nvcpus is 1 */
+	host_u64 preempt_random;
 	struct backing *backings; /* [lock] what carries the disks: backing_host.c */
 	struct hosted_snapshot *snapshots; /* [lock] newest first */
 	struct hosted_faults faults; /* counted inside; threads > 1: roughly */

@@ -39,7 +39,7 @@ struct hosted_snapshot {
 	struct hosted_vcpu vcpu[HOSTED_MAX_VCPUS];
 	struct host_stack *fibers;
 	host_s64 virtual_now, uptime;
-	host_u64 seed;
+	host_u64 seed, preempt_random;
 	struct hosted_faults faults;
 };
 
@@ -119,6 +119,7 @@ static void save_rest(struct hosted_snapshot *s)
 	s->virtual_now = h->virtual_now;
 	s->uptime = host_clock_ns() - h->start_ns;
 	s->seed = h->seed;
+	s->preempt_random = h->preempt_random;
 	s->faults = h->faults;
 }
 
@@ -220,6 +221,7 @@ static void restore_rest(const struct hosted_snapshot *s)
 	h->virtual_now = s->virtual_now;
 	h->start_ns = host_clock_ns() - s->uptime;
 	h->seed = s->seed;
+	h->preempt_random = s->preempt_random;
 	h->faults = s->faults;
 	h->parked = h->parked_tail = NULL;
 	h->nparked = h->enter_waiters = 0;

@@ -100,6 +100,24 @@ void hal_timer_arm(ktime_t deadline)
 	__atomic_store_n(&v->deadline, deadline, __ATOMIC_RELAXED);
 }
 
+/*
+ * Kernel code is preempted at places drawn from the seed, as if an interrupt had ended a time slice there. The choice of who goes on is drawn with it: the
+ * queue is a ring then, and every place a chance to turn it further.
+ */
+void hosted_preempt_point(void)
+{
+	struct hosted *h = inst();
+	struct task *t = hal_current();
+
+	h->preempt_random = h->preempt_random * 6364136223846793005ULL + 1442695040888963407ULL;
+	if ((h->preempt_random >> 33) % h->preemption || t == vcpu()->idle || this_cpu()->irq_depth)
+		return;
+	t->se.to_tail = true;
+	(void)atomic_or(&t->work, WORK_RESCHED);
+	if (atomic_read(&t->preempt_count) == 0)
+		preempt_schedule();
+}
+
 /* ---------------------------------------------------------------- contexts */
 static void fiber_main(void *arg)
 {
@@ -412,6 +430,7 @@ static void set_instance(struct hosted *h, struct host_thread *t)
 	HOSTED_TLS_SET(thread, t);
 	HOSTED_TLS_SET(arena, h->arena);
 	HOSTED_TLS_SET(kernel, (struct kernel *)h->arena);
+	HOSTED_TLS_SET(preemption, h->preemption);
 }
 
 static struct hosted_vcpu *wait_for_vcpu(struct hosted *h)

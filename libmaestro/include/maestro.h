@@ -85,6 +85,11 @@ struct maestro_options {
 	/* The kernel's invariants are broken. May longjmp; if it returns, the process aborts. */
 	void (*panicked)(void *arg, const char *text);
 	void *panic_arg;
+	/*
+	 * Kernel code is preempted at one in so many of the places where it may be (2 or more; 0: nowhere), drawn from `seed`. With the virtual clock and one calling
+	 * thread, the same seed and the same calls are the same run, to the last switch: a race that a seed finds comes again with it. Not with threads > 1.
+	 */
+	unsigned preemption;
 };
 /* options may be NULL: all 0. 0; -ENOMEM, -EINVAL. */
 int maestro_create(const struct maestro_options *options, struct maestro **out);

@@ -16,6 +16,9 @@ struct ktest_suite {
 };
 extern const struct ktest_suite ktest_lib, ktest_mm, ktest_sched, ktest_vfs;
 
+/* How many updates were not lost, and a number for the order of all; NULL or what was wrong. */
+const char *ktest_race(unsigned *counter, unsigned *trace);
+
 #define KTEST_STRING2(x) #x
 #define KTEST_STRING(x) KTEST_STRING2(x)
 #define EXPECT(x)                                                        \

@@ -27,3 +27,14 @@ const char *maestro_ktest_run(struct maestro *k, unsigned suite, unsigned i)
 	hosted_leave();
 	return wrong;
 }
+
+const char *maestro_ktest_race(struct maestro *k, unsigned *counter, unsigned *trace)
+{
+	const char *wrong;
+
+	if (hosted_enter((struct hosted *)k))
+		return "cannot enter the instance";
+	wrong = ktest_race(counter, trace);
+	hosted_leave();
+	return wrong;
+}

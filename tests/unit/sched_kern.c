@@ -41,6 +41,50 @@ static const char *ping_pong(void)
 	return NULL;
 }
 
+/* Three threads that lose updates when they are preempted at the wrong place. */
+struct race {
+	struct spinlock lock;
+	unsigned counter, trace;
+	struct atomic left;
+	struct wait_queue q;
+};
+
+static void racer(void *arg)
+{
+	struct race *r = arg;
+
+	for (unsigned i = 0; i < 50; i++) {
+		unsigned long flags = spin_lock_irqsave(&r->lock);
+		unsigned seen = r->counter;
+
+		spin_unlock_irqrestore(&r->lock, flags);
+		flags = spin_lock_irqsave(&r->lock);
+		r->counter = seen + 1;
+		r->trace = r->trace * 31 + seen;
+		spin_unlock_irqrestore(&r->lock, flags);
+	}
+	if (atomic_dec_and_test(&r->left))
+		wake_up_all(&r->q);
+}
+
+const char *ktest_race(unsigned *counter, unsigned *trace)
+{
+	struct race r = {.trace = 1};
+	struct task *t[3];
+
+	spin_init(&r.lock, RANK_LEAF, "race");
+	wait_queue_init(&r.q);
+	atomic_set(&r.left, ARRAY_SIZE(t));
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		EXPECT(!kthread_create(&t[i], racer, &r, "racer"));
+	wait_event(&r.q, atomic_read(&r.left) == 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		kthread_stop(t[i]);
+	*counter = r.counter;
+	*trace = r.trace;
+	return NULL;
+}
+
 static void add_slowly(void *arg)
 {
 	struct pair *p = arg;

@@ -34,6 +34,7 @@ struct hosted_tls {
 	void *vcpu;   /* struct hosted_vcpu */
 	void *thread; /* struct host_thread */
 	void *inst;   /* struct hosted */
+	unsigned long preemption; /* of inst; 0: kernel code is not preempted at random */
 };
 extern __thread struct hosted_tls hosted_tls __attribute__((tls_model("initial-exec")));
 
@@ -73,6 +74,13 @@ static inline struct task *hal_current(void)
 {
 	return HOSTED_TLS_GET(running);
 }
+/* Interrupts were allowed again; with a seed, one may have come. */
+void hosted_preempt_point(void);
+static inline void hosted_irqs_on(void)
+{
+	if (__builtin_expect(HOSTED_TLS_GET(preemption) != 0, 0))
+		hosted_preempt_point();
+}
 static inline unsigned long hal_irq_save(void)
 {
 	unsigned long depth = HOSTED_TLS_GET(irq_off);
@@ -83,10 +91,13 @@ static inline unsigned long hal_irq_save(void)
 static inline void hal_irq_restore(unsigned long flags)
 {
 	HOSTED_TLS_SET(irq_off, flags);
+	if (!flags)
+		hosted_irqs_on();
 }
 static inline void hal_irq_enable(void)
 {
 	HOSTED_TLS_SET(irq_off, 0);
+	hosted_irqs_on();
 }
 static inline void hal_cpu_relax(void)
 {
