@@ -89,6 +89,8 @@ build/bare/syscall_table.o: build/gen/i386/syscall_table.c
 -include tests/bench/rules.mk
 -include tests/crash/rules.mk
 -include tests/man/rules.mk
+-include tests/install/rules.mk
+-include tests/coverage/rules.mk
 -include tests/lint/rules.mk
 
 -include $(shell find build/bare build/lib build/asan build/tsan build/debug build/fuzz build/afl -name '*.d' 2>/dev/null)
@@ -111,6 +113,7 @@ test: ## installs what is missing, passes all tests
 	$(Q)$(MAKE) test-img
 	$(Q)$(MAKE) crash
 	$(Q)$(MAKE) test-man
+	$(Q)$(MAKE) test-install
 	$(Q)$(MAKE) test-fuse
 	$(Q)$(MAKE) test-ext4
 	$(Q)$(MAKE) test-images
