@@ -775,30 +775,18 @@ fail:
 	return err;
 }
 
-static const struct fs_type ext2_type = {
-	.name = "ext2",
-	.flags = FS_REQUIRES_DEV,
-	.fill_super = ext2_fill_super,
-};
-static const struct fs_type ext3_type = {
-	.name = "ext3",
-	.flags = FS_REQUIRES_DEV,
-	.fill_super = ext2_fill_super,
-};
-static const struct fs_type ext4_type = {
-	.name = "ext4",
-	.flags = FS_REQUIRES_DEV,
-	.fill_super = ext2_fill_super,
+/* In the order in which Linux lists and tries them. */
+static const struct fs_type ext2_types[] = {
+	{ .name = "ext3", .flags = FS_REQUIRES_DEV, .fill_super = ext2_fill_super },
+	{ .name = "ext2", .flags = FS_REQUIRES_DEV, .fill_super = ext2_fill_super },
+	{ .name = "ext4", .flags = FS_REQUIRES_DEV, .fill_super = ext2_fill_super },
 };
 
 kerr_t ext2_init(void)
 {
 	kerr_t err = kmem_cache_create(&kernel()->fs.ext2.inodes, "ext2_inode", sizeof(struct ext2_inode), sizeof(u64));
 
-	/* The order in which Linux lists and tries them. */
-	if (!err)
-		err = fs_register(&ext3_type);
-	if (!err)
-		err = fs_register(&ext2_type);
-	return err ? err : fs_register(&ext4_type);
+	for (unsigned i = 0; i < ARRAY_SIZE(ext2_types) && !err; i++)
+		err = fs_register(&ext2_types[i]);
+	return err;
 }
