@@ -111,7 +111,7 @@ test: ## installs what is missing, passes all tests
 	$(Q)$(MAKE) lint test-lint
 	$(Q)$(MAKE) test-unit
 	$(Q)$(MAKE) test-img
-	$(Q)$(MAKE) crash
+	$(Q)$(MAKE) crash LIMIT=60
 	$(Q)$(MAKE) test-man
 	$(Q)$(MAKE) test-install
 	$(Q)$(MAKE) test-fuse

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crash [STATES [SEED]]: checks that many different states. Workloads: every operation alone with every way to sync after it, then pairs and triples, drawn.
+ * crash [STATES [SEED [SECONDS]]]: checks that many different states, or as many as there is time for, but at least MIN_STATES. Workloads: every operation alone with every way to sync after it, then pairs and triples, drawn.
  * Everything is kept in memory and /dev/shm. The first wrong state ends the program; it is left in CRASH_KEEP (a file name), if that is set.
  */
 #include "crash.h"
@@ -38,7 +38,16 @@ static struct {
 	size_t seen_size, states;
 	uint64_t random;
 	char file[64];
+	size_t wanted;
+	time_t end; /* 0: no limit */
 } g;
+
+#define MIN_STATES 100
+
+static bool enough(void)
+{
+	return g.states >= g.wanted || (g.end && g.states >= MIN_STATES && time(NULL) >= g.end);
+}
 
 static uint64_t draw(void)
 {
@@ -304,10 +313,10 @@ static void run_workload(void)
 	promise_all(g.w.n);
 }
 
-static void check_workload(size_t wanted)
+static void check_workload(void)
 {
 	run_workload();
-	for (unsigned c = 0; c <= g.rec.n && g.states < wanted; c++) {
+	for (unsigned c = 0; c <= g.rec.n && !enough(); c++) {
 		unsigned loose = record_unflushed(&g.rec, c);
 
 		check_state(c, ~0ULL);
@@ -355,34 +364,35 @@ static struct maestro *start(struct maestro_snapshot **s)
 	return k;
 }
 
-static void single_workloads(size_t wanted)
+static void single_workloads(void)
 {
-	for (unsigned i = 0; i < nops * NSYNCS && g.states < wanted; i++) {
+	for (unsigned i = 0; i < nops * NSYNCS && !enough(); i++) {
 		g.w = (struct workload){1, {&ops[i / NSYNCS]}, {(enum sync)(i % NSYNCS)}};
-		check_workload(wanted);
+		check_workload();
 	}
 }
 
-static void drawn_workloads(size_t wanted)
+static void drawn_workloads(size_t until)
 {
-	while (g.states < wanted) {
+	while (g.states < until && !enough()) {
 		g.w.n = 2 + draw() % 2;
 		for (unsigned i = 0; i < g.w.n; i++) {
 			g.w.op[i] = &ops[draw() % nops];
 			g.w.sync[i] = (enum sync)(draw() % NSYNCS);
 		}
-		check_workload(wanted);
+		check_workload();
 	}
 }
 
 int main(int argc, char **argv)
 {
-	size_t wanted = argc > 1 ? strtoul(argv[1], NULL, 0) : 1000;
 	uint64_t seed = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
 	time_t began = time(NULL);
 
 	g.random = seed * 0x9E3779B97F4A7C15ULL | 1;
-	g.seen_size = wanted * 3 + 1000;
+	g.wanted = argc > 1 ? strtoul(argv[1], NULL, 0) : 1000;
+	g.end = argc > 3 && *argv[3] ? began + (time_t)strtoul(argv[3], NULL, 0) : 0;
+	g.seen_size = g.wanted * 3 + 1000;
 	g.seen = calloc(g.seen_size, sizeof(*g.seen));
 	if (!g.seen)
 		return 1;
@@ -391,10 +401,10 @@ int main(int argc, char **argv)
 	g.check = start(&g.check_new);
 	make_base();
 	/* few states: the drawn ones first, so that each seed sees others */
-	if (wanted < 10000)
-		drawn_workloads(wanted / 2);
-	single_workloads(wanted);
-	drawn_workloads(wanted);
+	if (g.wanted < 10000)
+		drawn_workloads(g.wanted / 2);
+	single_workloads();
+	drawn_workloads(g.wanted);
 	printf("crash: %zu states, seed %llu, %ld s\n", g.states, (unsigned long long)seed, (long)(time(NULL) - began));
 	unlink(g.file);
 	record_reset(&g.rec, g.base);

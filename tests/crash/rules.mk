@@ -9,5 +9,5 @@ build/lib/crash-tests: $(CRASH_SRCS) tests/crash/crash.h build/libmaestro.a
 	$(Q)$(CC) $(HOSTED_HOST_FLAGS) -O2 -o $@ $(CRASH_SRCS) build/libmaestro.a -pthread -ldl
 
 .PHONY: crash
-crash: build/lib/crash-tests ## crash safety of ext2: STATES=1000 SEED=1
-	$(Q)$< $(STATES) $(SEED)
+crash: build/lib/crash-tests ## crash safety of ext2: STATES=1000 SEED=1, LIMIT= seconds
+	$(Q)$< $(STATES) $(SEED) $(LIMIT)
