@@ -134,7 +134,10 @@ static kerr_t drop_setid(struct inode *inode)
 	mode_t mode = inode->mode;
 	mode_t kill = mode & S_ISUID;
 	struct attr a = { .valid = ATTR_MODE | ATTR_CTIME };
+	kerr_t err = inode_drop_caps(inode);
 
+	if (err)
+		return err;
 	if ((mode & (S_ISGID | 010)) == (S_ISGID | 010))
 		kill |= S_ISGID;
 	if (likely(!kill) || !S_ISREG(mode) || capable(CAP_FSETID))

@@ -114,6 +114,7 @@ static void copy_layout(struct mm *dst, const struct mm *src)
 	memcpy(dst->auxv, src->auxv, sizeof(dst->auxv));
 	dst->auxc = src->auxc;
 	dst->dumpable = src->dumpable;
+	dst->dump_filter = src->dump_filter;
 	dst->host = src->host;
 	dst->exe_file = src->exe_file ? exe_file_get(src->exe_file) : NULL;
 	atomic_set(&dst->membarrier, atomic_read(&src->membarrier));

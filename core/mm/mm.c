@@ -57,7 +57,8 @@ kerr_t mm_alloc(struct mm **out)
 	spin_init(&mm->aio_lock, RANK_SPIN_OUTER, "mm.aio");
 	list_init(&mm->aio_contexts);
 	xa_init(&mm->stash);
-	mm->dumpable = true;
+	mm->dumpable = DUMP_BY_USER;
+	mm->dump_filter = DUMP_FILTER_DEFAULT;
 	err = hal_mmu_init(&mm->mmu);
 	if (err) {
 		kmem_cache_free(mm_state()->mm_cache, mm);

@@ -26,7 +26,7 @@ bool mm_may_access(struct task *t, const struct mm *mm)
 	irq = tasklist_lock();
 	ok = ids_match(current_cred(), t->cred);
 	tasklist_unlock(irq);
-	return ok && mm->dumpable;
+	return ok && mm->dumpable == DUMP_BY_USER;
 }
 
 static long find_mm(pid_t pid, struct mm **out)

@@ -2,7 +2,7 @@
 /*
  * Credentials: shared, immutable, replaced whole (credentials(7), capabilities(7)). A change goes: cred_prepare(), edit the copy, cred_commit().
  * current->cred is written by its owner under the tree lock, so that others may take a reference under it.
- * No file capabilities: execve() treats every file as having none.
+ * What execve(2) does to them is cred_exec.c's.
  */
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
@@ -113,7 +113,7 @@ void cred_commit(struct cred *c)
 	}
 	if (t->mm && old && (old->euid != c->euid || old->egid != c->egid || old->fsuid != c->fsuid || old->fsgid != c->fsgid ||
 			     (c->cap_permitted & ~old->cap_permitted)))
-		t->mm->dumpable = false; /* proc(5), suid_dumpable */
+		t->mm->dumpable = (u8)load_relaxed(&kernel()->proc.suid_dumpable); /* proc(5) */
 	flags = tasklist_lock();
 	t->cred = c;
 	tasklist_unlock(flags);
@@ -176,32 +176,4 @@ void cred_fixup_caps(struct cred *new, const struct cred *old)
 		new->cap_effective &= ~CAP_FS_MASK;
 	if (old->fsuid != 0 && new->fsuid == 0)
 		new->cap_effective |= new->cap_permitted & CAP_FS_MASK;
-}
-
-/* execve(2) and capabilities(7), "Transformation of capabilities during execve()". c is a fresh copy of current's. */
-void cred_exec(struct cred *c, uid_t file_uid, gid_t file_gid, mode_t mode, bool nosuid, bool *secure)
-{
-	uid_t uid = c->uid, old_euid = c->euid;
-	gid_t old_egid = c->egid;
-	cap_t gained = 0;
-
-	if (!nosuid && !c->no_new_privs) {
-		if (mode & S_ISUID)
-			c->euid = file_uid;
-		if ((mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
-			c->egid = file_gid;
-	}
-	if (c->euid != old_euid || c->egid != old_egid)
-		c->cap_ambient = 0;
-	if (!(c->securebits & SECURE_NOROOT) && (uid == 0 || c->euid == 0)) {
-		gained = c->cap_bounding | c->cap_inheritable;
-		c->cap_permitted = gained | c->cap_ambient;
-		c->cap_effective = c->euid == 0 ? c->cap_permitted : c->cap_ambient;
-	} else {
-		c->cap_permitted = c->cap_effective = c->cap_ambient;
-	}
-	c->suid = c->fsuid = c->euid;
-	c->sgid = c->fsgid = c->egid;
-	c->securebits &= ~SECURE_KEEP_CAPS;
-	*secure = c->uid != c->euid || c->gid != c->egid;
 }

@@ -52,8 +52,9 @@ static void run_handler(struct hal_regs *regs, const struct siginfo *info, const
 }
 
 /* What a signal without a handler does. Returns if life goes on. */
-static void default_action(int sig)
+static void default_action(const struct siginfo *info)
 {
+	int sig = info->signo;
 	struct task *t = hal_current();
 	struct proc *p = t->proc;
 	unsigned long flags;
@@ -75,6 +76,8 @@ static void default_action(int sig)
 		signal_stop_current(sig);
 		return;
 	}
+	if (SIGMASK(sig) & SIG_CORE_MASK)
+		core_dump(info);
 	do_group_exit(sig);
 }
 
@@ -133,7 +136,7 @@ void signal_deliver(struct hal_regs *regs)
 			run_handler(regs, &info, &sa);
 			return;
 		}
-		default_action(info.signo);
+		default_action(&info);
 	}
 	abi_syscall_restart(regs, false, false);
 	signal_restore_temporary();

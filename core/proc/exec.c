@@ -215,14 +215,9 @@ static kerr_t gather_prefix(struct exec *x)
 
 static kerr_t prepare_cred(struct exec *x)
 {
-	struct inode *inode = x->file->inode;
-	bool nosuid = (x->file->path.mnt->flags | x->file->path.mnt->sb->flags) & MS_NOSUID;
 	kerr_t err = cred_prepare(&x->cred);
 
-	if (err)
-		return err;
-	cred_exec(x->cred, inode->uid, inode->gid, inode->mode, nosuid, &x->secure);
-	return KERR(0);
+	return err ? err : cred_exec(x->cred, &x->file->path, &x->secure);
 }
 
 /* ---------------------------------------------------------------- the other threads */
@@ -354,9 +349,13 @@ static void renew_files(struct task *t, struct spare *spare)
 
 static void renew_mm(struct exec *x)
 {
+	const struct cred *c = current_cred(); /* cred_commit() sees to what changes */
+
 	x->mm->exe_file = x->file; /* the reference, and with it the denial of writers */
 	x->file = NULL;
-	x->mm->dumpable = true;
+	x->mm->dumpable = c->euid != c->uid || c->egid != c->gid ? (u8)load_relaxed(&kernel()->proc.suid_dumpable) : DUMP_BY_USER;
+	if (hal_current()->mm)
+		x->mm->dump_filter = hal_current()->mm->dump_filter;
 	mm_switch(x->mm);
 	x->mm = NULL;
 }

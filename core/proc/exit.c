@@ -304,6 +304,8 @@ void do_exit(int code)
 
 	if (t->flags & TASK_HOSTED_CALLER)
 		panic("a host thread cannot exit here: proc_detach_caller() is its way out");
+	if (t->proc->nthreads > 1)
+		core_wait();
 	if (t->ptracer)
 		ptrace_event(PTRACE_EVENT_EXIT, (unsigned long)code);
 	give_all_back(t, code);

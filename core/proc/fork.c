@@ -12,6 +12,7 @@
 #include <maestro/mm.h>
 #include <maestro/proc.h>
 #include <maestro/ptrace.h>
+#include <maestro/seccomp.h>
 #include <maestro/slab.h>
 #include <maestro/sysv.h>
 #include <maestro/tty.h>
@@ -290,6 +291,7 @@ static kerr_t join_tree(struct task *t, struct task *me, struct pid *pid, u64 f,
 		tasklist_unlock(flags);
 		return KERR(ERESTARTNOINTR);
 	}
+	seccomp_inherit(t, me);
 	link_thread(t, pid);
 	if (!(f & CLONE_THREAD)) {
 		link_proc(p, t, f & CLONE_PARENT ? mine->parent : mine, pid);
@@ -532,6 +534,62 @@ kerr_t proc_spawn_init(void (*fn)(void *), void *arg)
 	kernel()->proc.init = t->proc;
 	sched_fork_init(t, hal_current());
 	adopt(t, pid);
+	sched_wake_new(t);
+	return KERR(0);
+}
+
+/* root's, with init's directories: nothing of current's is the new process's. */
+static kerr_t make_independent(struct task *t)
+{
+	const struct cred *mine = t->cred;
+	struct fs_ctx *fs = NULL;
+	unsigned long flags;
+	struct task *init;
+	kerr_t err;
+
+	t->cred = cred_get(kernel()->proc.root_cred);
+	cred_put(mine);
+	err = furnish(t);
+	if (err)
+		return err;
+	flags = tasklist_lock();
+	init = kernel()->proc.init ? kernel()->proc.init->leader : NULL;
+	if (init && init->fs) {
+		fs = init->fs;
+		atomic_inc(&fs->refs);
+	}
+	tasklist_unlock(flags);
+	if (!fs)
+		return KERR(0);
+	fs_ctx_put(t->fs);
+	t->fs = NULL;
+	err = fs_ctx_dup(fs, &t->fs);
+	fs_ctx_put(fs);
+	return err;
+}
+
+kerr_t proc_spawn_helper(void (*fn)(void *), void *arg, struct proc **out)
+{
+	struct task *t;
+	struct pid *pid;
+	kerr_t err = task_alloc(&t, "helper");
+
+	if (err)
+		return err;
+	t->kthread_fn = fn;
+	t->kthread_arg = arg;
+	err = make_independent(t);
+	if (!err)
+		err = hal_context_init(t, init_entry, t);
+	if (!err)
+		err = pid_alloc(&pid, 0);
+	if (err) {
+		drop_task(t);
+		return err;
+	}
+	sched_fork_init(t, hal_current());
+	adopt(t, pid);
+	*out = proc_get(t->proc);
 	sched_wake_new(t);
 	return KERR(0);
 }

@@ -35,6 +35,10 @@ void rusage_add(struct rusage_k *to, const struct rusage_k *from);
 void vfork_complete(struct task *t);
 void task_drop_mm(struct task *t); /* of current: it runs on as a kernel thread */
 
+/* --- coredump.c --- */
+void core_dump(const struct siginfo *info); /* current dies of this signal: dumps, if that is wanted, and marks the group's exit status */
+void core_wait(void);			    /* current ends: not before the dump of its group is written */
+
 /* --- signal.c; sighand.lock of the target held --- */
 bool sig_is_fatal_pending(const struct task *t);
 void signal_wake(struct task *t, bool fatal);
@@ -55,7 +59,9 @@ bool signal_notify_exit(struct proc *p);
 void pgrp_hangup_if_orphaned(struct proc *p, struct proc *parent, struct proc *exiting);
 
 /* --- cred.c --- */
-void cred_exec(struct cred *c, uid_t file_uid, gid_t file_gid, mode_t mode, bool nosuid, bool *secure);
+struct path;
+/* c, a fresh copy of current's, becomes the new program's. *secure: it shall distrust its environment. KERR(EPERM). cred_exec.c */
+kerr_t cred_exec(struct cred *c, const struct path *file, bool *secure) __must_check;
 /* Recomputes the capability sets after ids changed (capabilities(7), "Effect of user ID changes"). */
 void cred_fixup_caps(struct cred *new, const struct cred *old);
 kerr_t cred_set_user(struct cred *c, uid_t uid) __must_check;

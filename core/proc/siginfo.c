@@ -43,7 +43,7 @@ static void kernel_to_abi(struct abi_siginfo *to, const struct siginfo *from)
 	}
 }
 
-static void to_abi(struct abi_siginfo *to, const struct siginfo *from)
+void siginfo_to_abi(struct abi_siginfo *to, const struct siginfo *from)
 {
 	memset(to, 0, sizeof(*to));
 	to->signo = from->signo;
@@ -68,7 +68,7 @@ kerr_t siginfo_to_user(void __user *dst, const struct siginfo *info)
 {
 	struct abi_siginfo u;
 
-	to_abi(&u, info);
+	siginfo_to_abi(&u, info);
 	return copy_to_user(dst, &u, sizeof(u));
 }
 

@@ -250,7 +250,7 @@ static bool prepare(struct task *t, int sig, bool from_kernel)
 	struct task *o;
 
 	if (p->flags & PROC_GROUP_EXIT)
-		return false;
+		return p->core && sig == SIGKILL; /* that ends a dump */
 	if (is_stop(sig)) {
 		sigpending_discard(&p->shared_pending, SIGMASK(SIGCONT));
 		list_for_each(o, &p->threads, thread_node)
@@ -294,7 +294,7 @@ static void complete(struct task *t, int sig, bool group)
 		if (!t)
 			return; /* all have it blocked, or will look anyway */
 	}
-	if (is_default_fatal(sig) && t->sighand->action[sig - 1].handler == SIG_DFL && !((t->blocked | t->real_blocked) & SIGMASK(sig)) &&
+	if (is_default_fatal(sig) && !(SIGMASK(sig) & SIG_CORE_MASK) && t->sighand->action[sig - 1].handler == SIG_DFL && !((t->blocked | t->real_blocked) & SIGMASK(sig)) &&
 	    (sig == SIGKILL || !t->ptracer)) {
 		p->flags = (p->flags & PROC_SIGNAL_UNKILLABLE) | PROC_GROUP_EXIT;
 		p->group_exit_code = sig;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* prctl(2), personality(2), unshare(2). Options for things that do not exist here (seccomp, MCE policies, ...) fail with EINVAL, as prctl(2) has it. */
+/* prctl(2), personality(2), unshare(2). Options for things that do not exist here (MCE policies, ...) fail with EINVAL, as prctl(2) has it. */
 #if __has_include(<gen/sys_proto.h>)
 #include <gen/sys_proto.h>
 #endif
@@ -7,6 +7,7 @@
 #include <maestro/lib.h>
 #include <maestro/mm.h>
 #include <maestro/proc.h>
+#include <maestro/seccomp.h>
 #include <maestro/sysv.h>
 #include <maestro/uaccess.h>
 #include <maestro/vfs.h>
@@ -14,7 +15,7 @@
 #include "prctl_priv.h"
 
 enum { PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_GET_KEEPCAPS = 7, PR_SET_KEEPCAPS, PR_GET_TIMING = 13, PR_SET_TIMING,
-       PR_SET_NAME, PR_GET_NAME, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP, PR_GET_SECUREBITS = 27, PR_SET_SECUREBITS, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK,
+       PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP = 21, PR_SET_SECCOMP, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP, PR_GET_SECUREBITS = 27, PR_SET_SECUREBITS, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK,
        PR_SET_CHILD_SUBREAPER = 36, PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_THP_DISABLE = 42, PR_CAP_AMBIENT = 47 };
 #define TIMER_SLACK_DEFAULT 50000u
 
@@ -50,7 +51,7 @@ static long prctl_mm(int option, unsigned long arg)
 		return mm->dumpable;
 	if (arg > 1)
 		return -EINVAL;
-	mm->dumpable = arg;
+	mm->dumpable = (u8)arg;
 	return 0;
 }
 
@@ -78,6 +79,10 @@ long sys_prctl(int option, unsigned long arg2, unsigned long arg3, unsigned long
 		return set_name((const char __user *)arg2);
 	case PR_GET_NAME:
 		return kerr_code(copy_to_user((void __user *)arg2, t->comm, sizeof(t->comm)));
+	case PR_GET_SECCOMP:
+		return t->seccomp_mode;
+	case PR_SET_SECCOMP:
+		return seccomp_prctl(arg2, (const void __user *)arg3);
 	case PR_CAPBSET_READ:
 		return prctl_capbset_read(arg2);
 	case PR_CAPBSET_DROP:

@@ -15,6 +15,7 @@
 #include <maestro/lib.h>
 #include <maestro/mm.h>
 #include <maestro/proc.h>
+#include <maestro/seccomp.h>
 #include <maestro/slab.h>
 
 #include "proc_priv.h"
@@ -173,6 +174,7 @@ static void task_free(struct task *t)
 	ASSERT(t != hal_current());
 	hal_context_fini(t);
 	sigpending_flush(&t->pending);
+	seccomp_release(t);
 	if (t->sighand)
 		sighand_put(t->sighand);
 	cred_put(t->cred);
@@ -291,6 +293,7 @@ kerr_t proc_init(void)
 	list_init(&s->users);
 	strlcpy(s->nodename, "maestro", sizeof(s->nodename));
 	strlcpy(s->domainname, "(none)", sizeof(s->domainname));
+	strlcpy(s->core_pattern, "core", sizeof(s->core_pattern));
 	bitmap_set(s->pid_map, 0);
 	bitmap_set(s->pid_map, 1); /* init's, given by name */
 	s->last_pid = 1;

@@ -177,6 +177,12 @@ kerr_t inode_setattr_locked(struct inode *inode, const struct attr *a)
 		}
 		b.valid &= ~(u32)(ATTR_KILL_SUID | ATTR_KILL_SGID);
 	}
+	if (b.valid & (ATTR_UID | ATTR_GID | ATTR_SIZE)) {
+		kerr_t err = inode_drop_caps(inode);
+
+		if (err)
+			return err;
+	}
 	if (inode->ops && inode->ops->setattr)
 		return inode->ops->setattr(inode, &b);
 	if (b.valid & ATTR_SIZE)
@@ -199,7 +205,10 @@ static u32 kill_bits(const struct inode *inode)
 kerr_t inode_kill_privs(struct inode *inode)
 {
 	struct attr a = { .valid = 0 };
+	kerr_t err = inode_drop_caps(inode);
 
+	if (err)
+		return err;
 	if (!(inode->mode & (S_ISUID | S_ISGID)) || !S_ISREG(inode->mode))
 		return 0;
 	a.valid = kill_bits(inode);

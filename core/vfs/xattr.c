@@ -4,6 +4,8 @@
 
 #include <maestro/notify.h>
 
+#define XATTR_CAPS "security.capability"
+
 static bool has_prefix(const char *s, const char *prefix)
 {
 	return !strncmp(s, prefix, strlen(prefix));
@@ -13,6 +15,8 @@ static kerr_t xattr_permission(struct inode *inode, const char *name, unsigned m
 {
 	if ((mask & MAY_WRITE) && (inode->flags & (INODE_IMMUTABLE | INODE_APPEND)))
 		return KERR(EPERM);
+	if (!strcmp(name, XATTR_CAPS)) /* file_caps_check() for a new value; to take one away: */
+		return mask & MAY_WRITE && !capable(CAP_SETFCAP) ? KERR(EPERM) : KERR(0);
 	if (has_prefix(name, "security.")) /* the attribute's own rules; without a module: privilege to change it */
 		return mask & MAY_WRITE && !capable(CAP_SYS_ADMIN) ? KERR(EPERM) : KERR(0);
 	if (has_prefix(name, "system.posix_acl_"))
@@ -52,16 +56,34 @@ kerr_t vfs_setxattr(const struct path *p, const char *name, const void *val, siz
 
 	if (err)
 		return err;
+	if (val && !strcmp(name, XATTR_CAPS))
+		err = file_caps_check(val, size);
+	if (err) {
+		mount_drop_write(p->mnt);
+		return err;
+	}
 	rwsem_write_lock(&inode->rwsem);
 	err = xattr_permission(inode, name, MAY_WRITE);
 	if (!err && (inode->sb->flags & MS_RDONLY))
 		err = KERR(EROFS);
+	inode->flags &= ~(u32)INODE_NO_CAPS;
 	if (!err)
 		err = inode->ops && inode->ops->setxattr ? inode->ops->setxattr(inode, name, val, size, flags) : KERR(EOPNOTSUPP);
 	rwsem_write_unlock(&inode->rwsem);
 	mount_drop_write(p->mnt);
 	if (!err)
 		notify_dentry(p->dentry, IN_ATTRIB);
+	return err;
+}
+
+kerr_t inode_drop_caps_slow(struct inode *inode)
+{
+	kerr_t err = KERR(0);
+
+	if (inode->ops && inode->ops->getxattr && inode->ops->setxattr && inode->ops->getxattr(inode, XATTR_CAPS, NULL, 0) >= 0)
+		err = inode->ops->setxattr(inode, XATTR_CAPS, NULL, 0, 0);
+	if (!err)
+		inode->flags |= INODE_NO_CAPS;
 	return err;
 }
 

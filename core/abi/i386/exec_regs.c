@@ -12,10 +12,13 @@
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
 #include <maestro/proc.h>
+#include <maestro/seccomp.h>
+#include <maestro/seccomp_bpf.h>
 #include <maestro/uaccess.h>
 
 #include "tls.h"
 
+#define AUDIT_ARCH_I386 0x40000003u
 #define USER_CS 0x73
 #define USER_DS 0x7b
 #define FLAGS_FRESH 0x202 /* interrupts on, and the bit that is always 1 */
@@ -55,6 +58,15 @@ long abi_syscall_result(const struct hal_regs *regs)
 void abi_set_syscall_result(struct hal_regs *regs, long ret)
 {
 	regs->eax = (u32)ret;
+}
+void abi_syscall_rollback(struct hal_regs *regs)
+{
+	regs->eax = regs->orig_eax;
+}
+void abi_seccomp_data(const struct hal_regs *regs, struct seccomp_data *d)
+{
+	*d = (struct seccomp_data){ .nr = (s32)regs->orig_eax, .arch = AUDIT_ARCH_I386, .ip = regs->eip,
+				    .args = { regs->ebx, regs->ecx, regs->edx, regs->esi, regs->edi, regs->ebp } };
 }
 bool abi_in_syscall(const struct hal_regs *regs)
 {

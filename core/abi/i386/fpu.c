@@ -38,7 +38,7 @@ void i386_fsave_from_fx(struct fsave *to, const struct fxsave *fx)
 	to->ipoff = fx->fip;
 	to->cssel = (fx->fcs & 0xffff) | (u32)fx->fop << 16;
 	to->dataoff = fx->foo;
-	to->datasel = fx->fos | 0xffff0000u;
+	to->datasel = fx->fos;
 	for (unsigned i = 0; i < 8; i++)
 		memcpy(to->st[i], fx->st[i], 10);
 	to->status = fx->swd;

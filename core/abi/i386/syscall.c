@@ -7,11 +7,12 @@
 #include <hal/upcall.h>
 #include <maestro/errno.h>
 #include <maestro/ptrace.h>
+#include <maestro/seccomp.h>
 #include <maestro/syscall.h>
 #include <maestro/syscall_table.h>
 #include <maestro/task.h>
 
-#define WATCHED (TASK_TRACE_SYSCALLS | TASK_PTRACE_SYSCALL | TASK_SINGLESTEP)
+#define WATCHED (TASK_TRACE_SYSCALLS | TASK_PTRACE_SYSCALL | TASK_SINGLESTEP | TASK_SECCOMP)
 #define NO_CALL U32_MAX
 
 /* The call to make: a tracer may have chosen another, or none (eax is its result then). */
@@ -19,6 +20,8 @@ static unsigned __cold watch_enter(struct hal_regs *regs)
 {
 	regs->eax = (u32)-ENOSYS; /* what a tracer sees */
 	if ((hal_current()->flags & TASK_PTRACE_SYSCALL) && !ptrace_syscall(true))
+		return NO_CALL;
+	if ((hal_current()->flags & TASK_SECCOMP) && !seccomp_enter(regs))
 		return NO_CALL;
 	if (hal_current()->flags & TASK_TRACE_SYSCALLS)
 		syscall_trace_enter(regs, regs->orig_eax);

@@ -10,6 +10,8 @@
 #include <maestro/abi.h>
 #include <maestro/lib.h>
 #include <maestro/proc.h>
+#include <maestro/seccomp.h>
+#include <maestro/seccomp_bpf.h>
 
 bool abi_signal_frame(struct hal_regs *regs, int sig, const struct siginfo *info, const struct sigaction_k *sa, sigset_t oldmask)
 {
@@ -79,6 +81,33 @@ void abi_ptrace_step(struct task *t, bool on)
 {
 	(void)t;
 	(void)on;
+}
+/* Nor does a host's thread come by a filter (seccomp(2) refuses it). */
+void abi_syscall_rollback(struct hal_regs *regs)
+{
+	regs->ret = regs->nr;
+}
+void abi_seccomp_data(const struct hal_regs *regs, struct seccomp_data *d)
+{
+	*d = (struct seccomp_data){ .nr = (s32)regs->nr };
+}
+/* And nobody who could dump core. */
+void abi_core_status(struct seq_buf *s, struct task *t, int sig, const struct siginfo *info)
+{
+	(void)s;
+	(void)t;
+	(void)sig;
+	(void)info;
+}
+void abi_core_process(struct seq_buf *s, struct task *t)
+{
+	(void)s;
+	(void)t;
+}
+void abi_core_registers(struct seq_buf *s, struct task *t)
+{
+	(void)s;
+	(void)t;
 }
 bool abi_in_syscall(const struct hal_regs *regs)
 {

@@ -4,6 +4,7 @@
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
 #include <maestro/mm.h>
+#include <maestro/seccomp.h>
 #include <maestro/tty.h>
 
 #include "proc_fs.h"
@@ -447,9 +448,9 @@ static void show_status(struct seq_buf *s, struct pctx *c)
 	seq_printf(s, "Threads:\t%d\nSigQ:\t%u/%llu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n", f.threads, sig.queued,
 		   (unsigned long long)c->proc->rlim[RLIMIT_SIGPENDING].cur, (unsigned long long)sig.pending, (unsigned long long)sig.shared,
 		   (unsigned long long)sig.blocked, (unsigned long long)sig.ignored, (unsigned long long)sig.caught);
-	seq_printf(s, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\nNoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
+	seq_printf(s, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\nNoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%u\n",
 		   (unsigned long long)cr->cap_inheritable, (unsigned long long)cr->cap_permitted, (unsigned long long)cr->cap_effective,
-		   (unsigned long long)cr->cap_bounding, (unsigned long long)cr->cap_ambient, cr->no_new_privs);
+		   (unsigned long long)cr->cap_bounding, (unsigned long long)cr->cap_ambient, cr->no_new_privs, t->seccomp_mode, seccomp_filters(t));
 	seq_printf(s, "Cpus_allowed:\t%llx\nCpus_allowed_list:\t", (unsigned long long)(t->se.affinity & ((1ULL << hal_cpu_count()) - 1)));
 	seq_printf(s, hal_cpu_count() > 1 ? "0-%u\n" : "%u\n", hal_cpu_count() - 1);
 	seq_printf(s, "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n", (unsigned long long)t->se.nvcsw,
@@ -600,6 +601,35 @@ static kerr_t follow_exe(struct pctx *c, struct path *out)
 	return err;
 }
 
+static void show_coredump_filter(struct seq_buf *s, struct pctx *c)
+{
+	struct mm *mm = proc_task_mm(c->task);
+
+	if (!mm)
+		return;
+	seq_printf(s, "%08x\n", load_relaxed(&mm->dump_filter));
+	mm_unref(mm);
+}
+
+static kerr_t write_coredump_filter(struct seq_buf *unused, struct pctx *c)
+{
+	struct mm *mm = proc_task_mm(c->task);
+	const char *p = c->arg;
+	u64 v;
+	kerr_t err;
+
+	(void)unused;
+	if (!mm)
+		return KERR(ESRCH);
+	err = kstrtou64(&p, 0, &v);
+	if (!err && *p && *p != '\n')
+		err = KERR(EINVAL);
+	if (!err)
+		store_relaxed(&mm->dump_filter, (u32)v & 0x1ff);
+	mm_unref(mm);
+	return err;
+}
+
 static kerr_t follow_fs(struct pctx *c, struct path *out, bool root)
 {
 	struct fs_ctx *fs = task_fs_get(c->task);
@@ -642,6 +672,7 @@ static kerr_t follow_root(struct pctx *c, struct path *out)
 	{.name = "limits", .mode = S_IFREG | 0444, .show = show_limits},                                             \
 	{.name = "io", .mode = S_IFREG | 0400, .show = show_io, .flags = PN_PTRACE},                                 \
 	{.name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj, .write = write_oom_score_adj}, \
+	{.name = "coredump_filter", .mode = S_IFREG | 0644, .show = show_coredump_filter, .write = write_coredump_filter}, \
 	{.name = "wchan", .mode = S_IFREG | 0444, .show = show_wchan},                                               \
 	{.name = "personality", .mode = S_IFREG | 0400, .show = show_personality, .flags = PN_PTRACE},               \
 	{.name = "loginuid", .mode = S_IFREG | 0644, .show = show_loginuid, .write = write_loginuid},                \

@@ -69,7 +69,7 @@ static bool owned_by_root(const struct pnode *n, struct task *t)
 {
 	/* As Linux: what is in a directory belongs to the process, unless it is not dumpable; kernel threads belong to root. */
 	(void)n;
-	return !t->mm || !t->mm->dumpable;
+	return !t->mm || t->mm->dumpable != DUMP_BY_USER;
 }
 
 static ino_t make_ino(const struct pnode *n, pid_t pid, int number)

@@ -30,11 +30,12 @@ kerr_t proc_parse_u32(const char *text, u32 *out)
 	return 0;
 }
 
-#define MM_WORD(field, max)                                                         \
+#define MM_WORD(field, max) WORD(mm, field, max)
+#define WORD(room, field, max)                                                      \
 	static void show_##field(struct seq_buf *s, struct pctx *c)                     \
 	{                                                                               \
 		(void)c;                                                                    \
-		seq_printf(s, "%u\n", load_relaxed(&kernel()->mm.field));                   \
+		seq_printf(s, "%u\n", load_relaxed(&kernel()->room.field));                 \
 	}                                                                               \
 	static kerr_t write_##field(struct seq_buf *unused, struct pctx *c)             \
 	{                                                                               \
@@ -44,7 +45,7 @@ kerr_t proc_parse_u32(const char *text, u32 *out)
 		(void)unused;                                                               \
 		if (err || v > (max))                                                       \
 			return KERR(EINVAL);                                                    \
-		store_relaxed(&kernel()->mm.field, v);                                      \
+		store_relaxed(&kernel()->room.field, v);                                    \
 		return 0;                                                                   \
 	}
 MM_WORD(overcommit_memory, 2)
@@ -58,6 +59,8 @@ MM_WORD(mmap_min_addr, 0x10000000)
 MM_WORD(swappiness, 200)
 MM_WORD(panic_on_oom, 2)
 MM_WORD(randomize_va_space, 2)
+WORD(proc, core_uses_pid, 1)
+WORD(proc, suid_dumpable, 2)
 #define MM_NODE(field) {.name = #field, .mode = S_IFREG | 0644, .show = show_##field, .write = write_##field}
 
 static kerr_t write_drop_caches(struct seq_buf *unused, struct pctx *c)
@@ -122,6 +125,32 @@ static kerr_t write_domainname(struct seq_buf *unused, struct pctx *c)
 	return set_name(kernel()->proc.domainname, c->arg);
 }
 
+static void show_core_pattern(struct seq_buf *s, struct pctx *c)
+{
+	char text[CORE_PATTERN_MAX];
+
+	(void)c;
+	spin_lock(&kernel()->proc.uts_lock);
+	strlcpy(text, kernel()->proc.core_pattern, sizeof(text));
+	spin_unlock(&kernel()->proc.uts_lock);
+	seq_printf(s, "%s\n", text);
+}
+
+/* What does not fit is cut, as by Linux. */
+static kerr_t write_core_pattern(struct seq_buf *unused, struct pctx *c)
+{
+	size_t len = 0;
+
+	(void)unused;
+	while (len < CORE_PATTERN_MAX - 1 && c->arg[len] && c->arg[len] != '\n')
+		len++;
+	spin_lock(&kernel()->proc.uts_lock);
+	memcpy(kernel()->proc.core_pattern, c->arg, len);
+	kernel()->proc.core_pattern[len] = '\0';
+	spin_unlock(&kernel()->proc.uts_lock);
+	return 0;
+}
+
 /* --- constants --- */
 #define TEXT(fn, ...)                                        \
 	static void fn(struct seq_buf *s, struct pctx *c)        \
@@ -137,7 +166,6 @@ TEXT(show_threads_max, "%u\n", (unsigned)PID_MAX)
 TEXT(show_ngroups_max, "65536\n")
 TEXT(show_cap_last_cap, "%d\n", CAP_COUNT - 1)
 TEXT(show_overflow_id, "65534\n")
-TEXT(show_core_pattern, "core\n")
 TEXT(show_printk, "%d\t4\t1\t7\n", boot_params()->loglevel)
 TEXT(show_panic, "%d\n", boot_params()->panic_timeout)
 TEXT(show_file_max, "%llu\n", (unsigned long long)S64_MAX)
@@ -189,7 +217,8 @@ static const struct pnode random_nodes[] = {
 };
 static const struct pnode kernel_nodes[] = {
 	{.name = "cap_last_cap", .mode = S_IFREG | 0444, .show = show_cap_last_cap},
-	{.name = "core_pattern", .mode = S_IFREG | 0444, .show = show_core_pattern},
+	{.name = "core_pattern", .mode = S_IFREG | 0644, .show = show_core_pattern, .write = write_core_pattern},
+	MM_NODE(core_uses_pid),
 	{.name = "domainname", .mode = S_IFREG | 0644, .show = show_domainname, .write = write_domainname},
 	{.name = "hostname", .mode = S_IFREG | 0644, .show = show_hostname, .write = write_hostname},
 	PROC_VALUE_NODE("msgmax", msg_max),
@@ -307,6 +336,7 @@ static const struct pnode fs_nodes[] = {
 	{.name = "mqueue", .mode = S_IFDIR | 0555, .children = mqueue_nodes},
 	{.name = "nr_open", .mode = S_IFREG | 0444, .show = show_nr_open},
 	{.name = "pipe-max-size", .mode = S_IFREG | 0444, .show = show_pipe_max},
+	MM_NODE(suid_dumpable),
 	{.name = NULL},
 };
 const struct pnode proc_sys_nodes[] = {

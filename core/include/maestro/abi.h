@@ -30,4 +30,11 @@ void abi_set_syscall_result(struct hal_regs *regs, long ret);
 /* ptrace(2) on the registers of t, which is stopped: the requests that know them. 0 or more, or -errno; -EIO: unknown. */
 long abi_ptrace(struct task *t, long request, unsigned long addr, unsigned long data);
 void abi_ptrace_step(struct task *t, bool on); /* t traps after its next instruction */
+/* Core dumps: appends a thread's status (info: the signal the group dies of), its process's description, its other registers, each with core_note(). */
+struct seq_buf;
+struct siginfo;
+void abi_core_status(struct seq_buf *s, struct task *t, int sig, const struct siginfo *info);
+void abi_core_process(struct seq_buf *s, struct task *t);
+void abi_core_registers(struct seq_buf *s, struct task *t);
+void core_note(struct seq_buf *s, const char *name, unsigned type, const void *data, size_t size); /* core/proc/core_elf.c */
 bool abi_in_syscall(const struct hal_regs *regs); /* this entry was a system call that has not been restarted */

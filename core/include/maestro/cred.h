@@ -63,6 +63,8 @@ void cred_abort(struct cred *c);
 bool cred_capable(const struct cred *c, int cap);
 bool capable(int cap); /* current */
 bool cred_in_group(const struct cred *c, gid_t gid); /* fsgid or supplementary */
+/* Is it a value of the attribute security.capability, and may current set it? KERR(EINVAL), KERR(EPERM). */
+kerr_t file_caps_check(const void *attr, size_t size) __must_check;
 kerr_t cred_kernel(const struct cred **out) __must_check; /* root with all capabilities: the first task's */
 /* A list to fill, and its installation as current's groups (takes over the reference, also on error; 0 or -errno). */
 kerr_t groups_alloc(unsigned n, struct group_list **out) __must_check;

@@ -109,6 +109,8 @@ struct vma {
 	struct list i_mmap_node;
 };
 
+enum { DUMP_NEVER, DUMP_BY_USER, DUMP_AS_ROOT };
+#define DUMP_FILTER_DEFAULT 0x33u
 struct mm {
 	/* [c] after exec */
 	uaddr_t start_code, end_code, start_data, end_data, start_brk, start_stack, arg_start, arg_end, env_start, env_end;
@@ -116,7 +118,8 @@ struct mm {
 	struct file *exe_file;
 	u64 auxv[52]; /* pairs, for /proc/PID/auxv */
 	unsigned auxc;
-	bool dumpable;
+	u8 dumpable; /* DUMP_*, prctl(2) PR_SET_DUMPABLE */
+	u32 dump_filter; /* [a] /proc/PID/coredump_filter */
 	bool host; /* hosted: user addresses are the host process's own; no vmas */
 	/* [a] */
 	struct atomic users; /* tasks */

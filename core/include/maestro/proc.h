@@ -47,6 +47,7 @@ struct proc {
 	int stop_sig, stop_report, cont_report;
 	unsigned stop_count;
 	struct task *group_exec_task;
+	struct core_state *core; /* a dump is being written: the group dies after it */
 	/* [a] or own lock */
 	struct wait_queue exit_wait; /* pidfds are polled here for the end */
 	struct wait_queue child_wait; /* parents sleep here in wait4 */
@@ -148,12 +149,15 @@ struct clone_args {
 long do_clone(const struct clone_args *args);
 /* The first user process: a task of proc 1 that runs fn(arg) in the kernel; fn ends by exec. */
 kerr_t proc_spawn_init(void (*fn)(void *), void *arg) __must_check;
+/* A process of root's without a parent, as the kernel needs one (core dumps); the same of fn. *out: it, with a reference. */
+kerr_t proc_spawn_helper(void (*fn)(void *), void *arg, struct proc **out) __must_check;
 /* Hosted: makes a task for the host's calling thread, member of proc `p` (NULL: a new proc with its own files and fs, root's credentials). */
 kerr_t proc_attach_caller(struct task **out, struct proc *p) __must_check;
 /* current (t) leaves its process, as by exit. One reference on t is left: the backend puts it when t is no longer hal_current(). */
 void proc_detach_caller(struct task *t);
 
 /* --- exit.c --- */
+#define WAIT_CORE 0x80
 void do_exit(int code) __noreturn;	 /* code: wait status, exit code << 8 or signal */
 void do_group_exit(int code) __noreturn; /* the whole thread group */
 struct wait_args {

@@ -17,6 +17,9 @@ typedef u64 sigset_t; /* bit n-1 is signal n */
 #define SIGMASK(sig) (1ULL << ((sig) - 1))
 #define SIG_KERNEL_ONLY (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
 #define SIG_STOP_MASK (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
+#define SIG_CORE_MASK                                                                                                                         \
+	(SIGMASK(SIGQUIT) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGABRT) | SIGMASK(SIGFPE) | SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | \
+	 SIGMASK(SIGSYS) | SIGMASK(SIGXCPU) | SIGMASK(SIGXFSZ))
 #define SIG_IGNORE_DEFAULT (SIGMASK(SIGCHLD) | SIGMASK(SIGCONT) | SIGMASK(SIGURG) | SIGMASK(SIGWINCH))
 
 #define SIG_DFL 0UL
@@ -144,6 +147,8 @@ long do_sigsuspend(sigset_t set);
 
 /* --- the program's layout of a siginfo (core/proc/siginfo.c over <abi/signal.h>) --- */
 #define SIGINFO_USER_SIZE 128u
+struct abi_siginfo;
+void siginfo_to_abi(struct abi_siginfo *to, const struct siginfo *info);
 kerr_t siginfo_to_user(void __user *dst, const struct siginfo *info) __must_check;
 kerr_t siginfo_from_user(struct siginfo *info, const void __user *src) __must_check;
 

@@ -35,6 +35,8 @@ enum {
 	TASK_USED_SUPERPRIV = 1 << 7,
 	TASK_TRACE_SYSCALLS = 1 << 8, /* print calls as strace does */
 	TASK_PTRACE_SYSCALL = 1 << 9, /* stop at calls; set by the tracer while it is stopped */
+	TASK_SECCOMP = 1 << 12,	      /* seccomp_enter() before each call; set by siblings too */
+	TASK_PAST_CORE = 1 << 11,     /* ending: a core dump need not wait for it */
 	TASK_PTRACE_EMU = 1 << 10,    /* and do not carry them out (PTRACE_SYSEMU) */
 };
 
@@ -103,6 +105,8 @@ struct task {
 	sigset_t saved_mask;	 /* [o] for sigsuspend, ppoll: put back at the way out */
 	struct sig_altstack altstack; /* [o] */
 	u32 jobctl;		 /* stop and trace state, signal room */
+	u8 seccomp_mode;	 /* SECCOMP_* */
+	struct seccomp_filter *seccomp_filter;
 
 	/* tree [proc tree lock] */
 	struct list thread_node; /* in proc.threads */

@@ -167,6 +167,7 @@ struct inode_ops {
 enum inode_state { I_NEW = 1, I_DIRTY = 2, I_DIRTY_PAGES = 4, I_FREEING = 8, I_SYNC = 16, I_DIRTY_TIME = 32, I_BAD = 64 /* never became valid */ };
 enum { INODE_IMMUTABLE = 1, INODE_APPEND = 2, INODE_NOATIME = 4, INODE_SYNC = 8, INODE_DIRSYNC = 16, INODE_PRIVATE = 32, INODE_DEAD = 64 /* a removed directory */,
        INODE_NO_NEW = 256 /* a directory where no name can be made, even by those who may write: ENOENT */,
+       INODE_NO_CAPS = 512 /* known to have no security.capability */,
        INODE_LINKABLE = 128 /* made by O_TMPFILE without O_EXCL: may get its first name */ };
 struct inode {
 	/* [c] */
@@ -241,6 +242,9 @@ kerr_t inode_write_sync(struct inode *inode, bool wait) __must_check;	/* pages, 
 void inode_nlink_drop(struct inode *inode);
 void inode_nlink_add(struct inode *inode);
 bool inode_owner_or_capable(const struct inode *inode);
+/* A change of contents or owner takes file capabilities away, whoever makes it. rwsem held for writing. */
+kerr_t inode_drop_caps_slow(struct inode *inode) __must_check;
+static inline kerr_t inode_drop_caps(struct inode *inode);
 kerr_t inode_kill_privs(struct inode *inode) __must_check; /* before a change of the contents by one without CAP_FSETID. rwsem held for writing */
 kerr_t inode_size_ok(const struct inode *inode, loff_t size) __must_check; /* may it grow so far: KERR(EFBIG), with SIGXFSZ past RLIMIT_FSIZE */
 kerr_t inode_permission(struct inode *inode, unsigned mask) __must_check; /* by current's fsuid etc. */
@@ -587,6 +591,11 @@ ssize_t vfs_listxattr(const struct path *p, char *buf, size_t size);
 static inline void putname(char *name)
 {
 	path_buf_free(name);
+}
+
+static inline kerr_t inode_drop_caps(struct inode *inode)
+{
+	return likely(inode->flags & INODE_NO_CAPS) || !S_ISREG(inode->mode) ? KERR(0) : inode_drop_caps_slow(inode);
 }
 
 /* --- text files in proc and sys, built in a buffer that grows --- */

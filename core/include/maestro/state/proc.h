@@ -12,6 +12,7 @@
 #define FUTEX_HASH_SIZE 256u
 #define FUTEX_HASH_BITS 8
 #define UTS_LEN 64
+#define CORE_PATTERN_MAX 128 /* as core(5) has it */
 
 struct proc;
 struct cred;
@@ -41,6 +42,8 @@ struct proc_state {
 	/* [uts_lock] RANK_LEAF */
 	struct spinlock uts_lock;
 	char nodename[UTS_LEN + 1], domainname[UTS_LEN + 1];
+	char core_pattern[CORE_PATTERN_MAX];
+	u32 core_uses_pid, suid_dumpable; /* [a] */
 	struct atomic logins;	   /* [a] numbers of login sessions given out */
 	bool ctrl_alt_del_reboots; /* [a] reboot(2): the keys restart at once; else init gets SIGINT */
 	struct futex_bucket futex[FUTEX_HASH_SIZE];
