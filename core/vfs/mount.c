@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mount tree: which super is seen where. Follows mount(2), umount(2), pivot_root(2), mount_namespaces(7); every mount is private,
- * other propagation types are accepted and recorded, there being one namespace.
+ * The mount tree: which super is seen where. Follows mount(2), umount(2), pivot_root(2), mount_namespaces(7). There is one namespace; what happens
+ * to a shared mount happens to its peers and slaves too (mount_peers.c).
  *
  * A mount hangs on (parent, point): it holds references to both, and is found by them in a hash table. Locking: vfs.mount_mutex serialises
  * changes; the hash, parent and point are read by walks under vfs.dcache_lock, so changes hold that too. A mount's reference count: one for
@@ -83,7 +83,9 @@ static kerr_t mount_alloc(struct super *sb, struct dentry *root, const char *sou
 	m->root = dentry_get(root);
 	m->source = text;
 	m->flags = flags & MNT_FLAGS;
-	m->propagation = MS_PRIVATE;
+	list_init(&m->peers);
+	list_init(&m->slaves);
+	list_init(&m->slave_node);
 	atomic_set(&m->refs, 1);
 	list_init(&m->child_node);
 	list_init(&m->children);
@@ -141,6 +143,49 @@ static struct mount *next_in_tree(struct mount *m, const struct mount *top)
 	return NULL;
 }
 
+static void drop_tree(struct mount *top);
+
+void mount_attach_below(struct mount *m, const struct path *at)
+{
+	struct path old = { NULL, NULL };
+	struct mount *top;
+
+	spin_lock(&vfs()->dcache_lock);
+	top = mount_lookup_locked(at->mnt, at->dentry);
+	if (top)
+		detach(top, &old);
+	attach(m, at);
+	if (top)
+		attach(top, &(struct path) { m, m->root });
+	spin_unlock(&vfs()->dcache_lock);
+	if (top)
+		path_put(&old);
+}
+
+/* m is about to be attached at `at`: the same happens elsewhere first, if that is shared. On error nothing has. */
+static kerr_t propagate(struct mount *m, const struct path *at)
+{
+	struct mount *c, *next, *sub;
+	struct list copies;
+	kerr_t err;
+
+	if (!at->mnt->peer_group)
+		return KERR(0);
+	list_init(&copies);
+	for (sub = m; sub; sub = next_in_tree(sub, m))
+		mount_share(sub);
+	err = mount_propagate(at, m, &copies);
+	list_for_each_safe(c, next, &copies, all_node) {
+		list_del(&c->all_node);
+		if (err)
+			drop_tree(c);
+		for (sub = c; !err && sub; sub = next_in_tree(sub, c))
+			if (!sub->id) /* what stands on a copy since may be an old one */
+				list_mount(sub);
+	}
+	return err;
+}
+
 /* Puts the top of what is mounted on `at` into it. Reference follows. */
 static kerr_t graft(struct mount *m, const struct path *where)
 {
@@ -155,9 +200,12 @@ static kerr_t graft(struct mount *m, const struct path *where)
 	} else if (at.mnt->sb == m->sb && at.mnt->root == at.dentry && m->root == at.dentry) {
 		err = KERR(EBUSY); /* the same thing on itself */
 	} else {
-		spin_lock(&vfs()->dcache_lock);
-		attach(m, &at);
-		spin_unlock(&vfs()->dcache_lock);
+		err = propagate(m, &at);
+		if (!err) {
+			spin_lock(&vfs()->dcache_lock);
+			attach(m, &at);
+			spin_unlock(&vfs()->dcache_lock);
+		}
 	}
 	path_put(&at);
 	return err;
@@ -188,19 +236,19 @@ static kerr_t mount_new(const char *source, const struct path *at, const char *t
 	return err;
 }
 
-static kerr_t clone_mount(const struct mount *old, struct dentry *root, struct mount **out)
+static kerr_t clone_mount(struct mount *old, struct dentry *root, enum mount_clone how, struct mount **out)
 {
 	kerr_t err;
 
 	atomic_inc(&old->sb->active);
 	err = mount_alloc(old->sb, root, old->source, old->flags, out);
+	if (!err)
+		mount_clone_propagation(*out, old, how);
 	return err;
 }
 
-static void drop_tree(struct mount *top);
-
 /* A copy of the mounts below src's, inside dentry src->dentry, hung on the copy top. */
-static kerr_t clone_children(const struct path *src, struct mount *top)
+static kerr_t clone_children(const struct path *src, struct mount *top, enum mount_clone how)
 {
 	struct mount *m, *copy_parent;
 
@@ -215,9 +263,9 @@ static kerr_t clone_children(const struct path *src, struct mount *top)
 		for (struct mount *c = top; c && !copy_parent; c = next_in_tree(c, top))
 			if (c->sb == m->parent->sb && c->root == m->parent->root && c->point == m->parent->point)
 				copy_parent = c;
-		if (!copy_parent)
+		if (!copy_parent || m->unbindable)
 			continue;
-		err = clone_mount(m, m->root, &copy);
+		err = clone_mount(m, m->root, how, &copy);
 		if (err)
 			return err;
 		spin_lock(&vfs()->dcache_lock);
@@ -225,6 +273,21 @@ static kerr_t clone_children(const struct path *src, struct mount *top)
 		spin_unlock(&vfs()->dcache_lock);
 	}
 	return 0;
+}
+
+kerr_t mount_clone_tree(const struct path *src, enum mount_clone how, bool rec, struct mount **out)
+{
+	struct mount *m;
+	kerr_t err = clone_mount(src->mnt, src->dentry, how, &m);
+
+	if (!err && rec) {
+		err = clone_children(src, m, how);
+		if (err)
+			drop_tree(m);
+	}
+	if (!err)
+		*out = m;
+	return err;
 }
 
 static kerr_t mount_bind(const char *source, const struct path *at, bool rec)
@@ -239,12 +302,9 @@ static kerr_t mount_bind(const char *source, const struct path *at, bool rec)
 	if (err)
 		return err;
 	mutex_lock(&vfs()->mount_mutex);
-	err = clone_mount(src.mnt, src.dentry, &m);
+	err = src.mnt->unbindable ? KERR(EINVAL) : mount_clone_tree(&src, CLONE_SAME, rec, &m);
 	if (!err) {
-		if (rec)
-			err = clone_children(&src, m);
-		if (!err)
-			err = graft(m, at);
+		err = graft(m, at);
 		if (err)
 			drop_tree(m);
 		for (c = m; !err && c; c = next_in_tree(c, m))
@@ -253,6 +313,14 @@ static kerr_t mount_bind(const char *source, const struct path *at, bool rec)
 	mutex_unlock(&vfs()->mount_mutex);
 	path_put(&src);
 	return err;
+}
+
+static bool has_unbindable(struct mount *top)
+{
+	for (struct mount *m = top; m; m = next_in_tree(m, top))
+		if (m->unbindable)
+			return true;
+	return false;
 }
 
 static kerr_t mount_move(const char *source, const struct path *at)
@@ -268,7 +336,7 @@ static kerr_t mount_move(const char *source, const struct path *at)
 		return err;
 	mutex_lock(&vfs()->mount_mutex);
 	m = src.mnt;
-	if (src.dentry != m->root || !m->parent)
+	if (src.dentry != m->root || !m->parent || m->parent->peer_group || (at->mnt->peer_group && has_unbindable(m)))
 		err = KERR(EINVAL);
 	for (p = at->mnt; !err && p; p = p->parent)
 		if (p == m)
@@ -279,11 +347,14 @@ static kerr_t mount_move(const char *source, const struct path *at)
 		struct path to = *at;
 
 		path_follow_mounts_get(&to);
-		spin_lock(&vfs()->dcache_lock);
-		detach(m, &old);
-		attach(m, &to);
-		spin_unlock(&vfs()->dcache_lock);
-		path_put(&old);
+		err = propagate(m, &to);
+		if (!err) {
+			spin_lock(&vfs()->dcache_lock);
+			detach(m, &old);
+			attach(m, &to);
+			spin_unlock(&vfs()->dcache_lock);
+			path_put(&old);
+		}
 		path_put(&to);
 	}
 	mutex_unlock(&vfs()->mount_mutex);
@@ -356,7 +427,7 @@ static kerr_t mount_propagation(const struct path *at, unsigned flags)
 		return KERR(EINVAL);
 	mutex_lock(&vfs()->mount_mutex);
 	for (m = at->mnt; m; m = flags & MS_REC ? next_in_tree(m, at->mnt) : NULL)
-		m->propagation = type;
+		mount_set_propagation(m, type);
 	mutex_unlock(&vfs()->mount_mutex);
 	return 0;
 }
@@ -404,6 +475,7 @@ static void drop_tree(struct mount *top)
 		while (!list_empty(&m->children))
 			m = list_first(&m->children, struct mount, child_node);
 		list_del(&m->all_node);
+		mount_set_propagation(m, MS_PRIVATE);
 		spin_lock(&vfs()->dcache_lock);
 		if (m->parent)
 			detach(m, &at);
@@ -421,6 +493,31 @@ static void drop_tree(struct mount *top)
 #define MNT_DETACH 2u
 #define MNT_EXPIRE 4u
 
+/* Of top's tree, the first mount that goes elsewhere too: there it goes now. False: there is no such (any more). */
+static bool drop_counterparts(struct mount *top)
+{
+	struct mount *m, *c, *next;
+	struct list gone;
+
+	list_init(&gone);
+	for (m = top; m && list_empty(&gone); m = next_in_tree(m, top))
+		if (m->parent->peer_group)
+			mount_propagated_umount(m, &gone);
+	if (list_empty(&gone))
+		return false;
+	list_for_each_safe(c, next, &gone, all_node)
+		drop_tree(c);
+	return true;
+}
+
+/* With what happens elsewhere when it is taken off a shared parent. What has mounts on it there waits until those are gone: from the leaves on. */
+static void drop_propagated(struct mount *top)
+{
+	while (drop_counterparts(top))
+		;
+	drop_tree(top);
+}
+
 static kerr_t umount_locked(struct mount *m, unsigned flags)
 {
 	if (m->detached)
@@ -429,14 +526,14 @@ static kerr_t umount_locked(struct mount *m, unsigned flags)
 		return m == vfs()->root_mnt ? KERR(EINVAL) : KERR(EINVAL);
 	if (!(flags & MNT_DETACH)) {
 		/* One for the attachment, one for the caller's path. */
-		if (!list_empty(&m->children) || atomic_read(&m->refs) > 2)
+		if (!list_empty(&m->children) || atomic_read(&m->refs) > 2 || (m->parent->peer_group && mount_propagated_busy(m)))
 			return KERR(EBUSY);
 	}
 	if ((flags & MNT_EXPIRE) && !m->expiring) {
 		WRITE_ONCE(m->expiring, true);
 		return KERR(EAGAIN);
 	}
-	drop_tree(m);
+	drop_propagated(m);
 	return 0;
 }
 
@@ -527,6 +624,8 @@ kerr_t do_pivot_root(const struct path *new_root, const struct path *put_old)
 	else if (new_root->mnt == root.mnt || put_old->mnt == root.mnt)
 		err = KERR(EBUSY);
 	else if (root.dentry != root.mnt->root || new_root->dentry != new_root->mnt->root || !new_root->mnt->parent)
+		err = KERR(EINVAL);
+	else if (put_old->mnt->peer_group || new_root->mnt->parent->peer_group || (root.mnt->parent && root.mnt->parent->peer_group))
 		err = KERR(EINVAL);
 	else if (!root.mnt->parent && root.mnt == vfs()->root_mnt)
 		err = KERR(EINVAL); /* the first root file system stays */

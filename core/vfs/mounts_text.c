@@ -69,6 +69,12 @@ static void show_mountinfo(struct seq_buf *s, struct mount *m, const char *where
 	seq_escape(s, where, " \t\n\\");
 	seq_puts(s, m->flags & MS_RDONLY ? " ro" : " rw");
 	show_flags(s, m);
+	if (m->peer_group)
+		seq_printf(s, " shared:%d", m->peer_group);
+	if (m->master)
+		seq_printf(s, " master:%d", m->master->peer_group);
+	if (m->unbindable)
+		seq_puts(s, " unbindable");
 	seq_printf(s, " - %s ", m->sb->type->name);
 	seq_escape(s, m->source ? m->source : "none", " \t\n\\");
 	seq_puts(s, m->sb->flags & MS_RDONLY ? " ro" : " rw");

@@ -81,6 +81,20 @@ void path_follow_mounts(struct path *p); /* to the top of what is mounted there;
 /* References p, or what is mounted on top of it. */
 void path_follow_mounts_get(struct path *p);
 kerr_t mount_init(void) __must_check;
+/* What a copy of a mount has of its propagation: the same; or it becomes a slave of the original, and maybe shares with others in turn. */
+enum mount_clone { CLONE_SAME, CLONE_SLAVE, CLONE_SHARED_SLAVE };
+/* A copy of what is seen at src (with rec: and of the mounts below it), not attached, not listed. mount_mutex held, as for all that follows. */
+kerr_t mount_clone_tree(const struct path *src, enum mount_clone how, bool rec, struct mount **out) __must_check;
+void mount_attach_below(struct mount *m, const struct path *at); /* what is mounted there already goes on top of m */
+/* mount_peers.c */
+void mount_share(struct mount *m);
+void mount_set_propagation(struct mount *m, unsigned type); /* MS_SHARED, MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE */
+void mount_clone_propagation(struct mount *m, struct mount *old, enum mount_clone how);
+/* source, shared, is about to be attached at `at`, whose mount is shared: copies for all that it happens to as well, attached, on `copies` by all_node. */
+kerr_t mount_propagate(const struct path *at, struct mount *source, struct list *copies) __must_check;
+/* m is to be unmounted from a shared parent: is what goes with it in use; and its list, by all_node. */
+bool mount_propagated_busy(struct mount *m);
+void mount_propagated_umount(struct mount *m, struct list *gone);
 kerr_t anon_init(void) __must_check;
 /* A dentry without a place, on an inode of its own (a number of its own, current's owner, times of now). */
 kerr_t pseudo_dentry(struct mount *mnt, mode_t mode, const struct dentry_ops *ops, struct dentry **out) __must_check;

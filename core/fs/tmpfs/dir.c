@@ -289,12 +289,14 @@ static unsigned type_of(mode_t mode)
 	return (mode & S_IFMT) >> 12;
 }
 
+/* Read from its start, a directory ends with the entry that was the newest then (f->priv: the cookie behind it): who makes one for each it reads comes to an end. */
 static kerr_t tmpfs_iterate(struct file *f, struct dir_context *ctx)
 {
 	struct dentry *d = f->path.dentry;
 	struct tmpfs_dirent *de;
 
 	if (ctx->pos == 0) {
+		f->priv = (void *)(uintptr_t)(FIRST_COOKIE + tmpfs_i(f->inode)->next_cookie);
 		if (!ctx->actor(ctx, ".", 1, f->inode->ino, DT_DIR, 1))
 			return 0;
 		ctx->pos = 1;
@@ -304,7 +306,7 @@ static kerr_t tmpfs_iterate(struct file *f, struct dir_context *ctx)
 			return 0;
 		ctx->pos = FIRST_COOKIE;
 	}
-	while ((de = find_cookie(f->inode, ctx->pos)) != NULL) {
+	while ((de = find_cookie(f->inode, ctx->pos)) != NULL && (!f->priv || de->cookie < (loff_t)(uintptr_t)f->priv)) {
 		if (!ctx->actor(ctx, de->name, de->len, de->inode->ino, type_of(de->inode->mode), de->cookie + 1))
 			return 0;
 		ctx->pos = de->cookie + 1;

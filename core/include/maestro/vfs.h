@@ -377,7 +377,12 @@ struct mount {
 	struct list child_node, children, all_node;
 	struct hlist_node hash;	    /* by (parent, point) */
 	u32 flags;		    /* MS_NOSUID.. as mnt flags */
-	u32 propagation;
+	/* [vfs.mount_mutex] propagation, core/vfs/mount_peers.c */
+	int peer_group;		    /* 0: not shared; else the number of: */
+	struct list peers;	    /* a ring of mounts, without a head */
+	struct mount *master;	    /* what happens in its group happens here */
+	struct list slaves, slave_node; /* in the master's */
+	bool unbindable;
 	bool detached;
 	bool expiring;		    /* unused since umount2(MNT_EXPIRE); any mount_put() clears it, racing is harmless */
 	struct atomic writers;	    /* [a] mnt_want_write count */

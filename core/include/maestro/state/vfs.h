@@ -48,6 +48,7 @@ struct vfs_state {
 	struct mutex mount_mutex;   /* RANK_MOUNT: the mount tree's writers */
 	struct list mounts;	    /* [mount_mutex] all attached mounts, oldest first */
 	int next_mount_id;	    /* [mount_mutex] */
+	int next_peer_group;	    /* [mount_mutex] */
 	struct wait_queue mount_wait; /* poll on /proc/mounts */
 	struct atomic mount_event;
 
