@@ -83,6 +83,7 @@ static void bdev_release(struct inode *inode, struct file *f)
 		if (!err)
 			(void)buf_invalidate(b);
 	}
+	block_idle(b);
 	block_put(b);
 }
 

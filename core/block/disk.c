@@ -122,6 +122,12 @@ kerr_t block_set_size(struct block_device *b, u32 size)
 	return err;
 }
 
+void block_idle(struct block_device *b)
+{
+	if (b->disk->ops->idle && !block_in_use(b))
+		b->disk->ops->idle(b->disk);
+}
+
 /* ---------------------------------------------------------------- registration */
 /* The largest block the device is a whole number of: no tail is out of reach. */
 static u32 natural_block_size(const struct block_device *b)
@@ -131,6 +137,16 @@ static u32 natural_block_size(const struct block_device *b)
 	while (size > b->disk->logical_block && (b->sectors & ((size >> SECTOR_SHIFT) - 1)))
 		size >>= 1;
 	return size;
+}
+
+void disk_set_sectors(struct disk *d, u64 sectors)
+{
+	struct block_device *b = list_first(&d->parts, struct block_device, node);
+
+	rwsem_write_lock(&b->size_sem);
+	d->sectors = b->sectors = sectors;
+	b->block_size = natural_block_size(b);
+	rwsem_write_unlock(&b->size_sem);
 }
 
 static struct block_device *bdev_new(struct disk *d, unsigned partno, sector_t start, sector_t sectors)
@@ -251,7 +267,8 @@ kerr_t disk_register(struct disk *d)
 	mutex_unlock(&s->mutex);
 	if (!d->no_partscan && d->sectors)
 		disk_scan_partitions(d);
-	log_disk(d);
+	if (d->sectors)
+		log_disk(d);
 	return KERR(0);
 }
 

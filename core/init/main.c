@@ -50,6 +50,7 @@ static const struct {
 	/* Device numbers have meaning; disks may register. */
 	{chrdev_init, "character devices"},
 	{block_init, "block devices"},
+	{loop_init, "loop devices"},
 	/* File systems can be mounted; vfs_init mounts the first root. */
 	{tmpfs_init, "tmpfs"},
 	{devtmpfs_init, "devtmpfs"},

@@ -92,6 +92,7 @@ static void super_free(struct super *sb)
 {
 	if (sb->bdev) {
 		block_release_claim(sb->bdev, sb);
+		block_idle(sb->bdev);
 		block_put(sb->bdev);
 	} else if (sb->dev) {
 		anon_dev_free(sb->dev);

@@ -123,6 +123,24 @@ def test_mounts(lab):
     vm.check("mount -o remount,rw / && touch /root/x && rm /root/x")
 
 
+def test_loop(lab):
+    """losetup and mount -o loop, on an image made here."""
+    vm = lab.bash()
+    vm.check("cd /root && truncate -s 8M img && mke2fs -q -F img && mkdir -p /mnt/loop && mount -o loop img /mnt/loop", 60)
+    matches(r"/dev/loop0 on /mnt/loop type ext2", vm.check("mount"))
+    vm.check("seq 50000 > /mnt/loop/n && cp /bin/ls /mnt/loop && sync && ! losetup -d /dev/loop99 2>/dev/null")
+    vm.run("umount /mnt/loop")
+    vm.check("! mount -o ro /dev/loop0 /mnt/loop 2>/dev/null")  # it went with its last user
+    vm.check("e2fsck -fn img", 60)
+    device = vm.check("losetup -f --show -r img").strip()
+    equal(vm.check("blockdev --getsize64 " + device), "8388608")
+    vm.check("mount -o ro %s /mnt/loop && seq 50000 | cmp - /mnt/loop/n && cmp /bin/ls /mnt/loop/ls" % device)
+    out, status = vm.run("losetup -d %s; umount /mnt/loop && losetup %s" % (device, device))
+    assert status, out  # taken off while mounted: it goes at the unmount
+    vm.check("losetup -o 1024 --sizelimit 4096 %s img && dd if=%s bs=512 2>/dev/null | cmp - <(tail -c +1025 img | head -c 4096)" % (device, device))
+    vm.check("losetup -d %s && rm img && rmdir /mnt/loop && cd /" % device)
+
+
 def test_dmesg(lab):
     """dmesg shows the kernel's messages."""
     out = lab.bash().check("dmesg | head -n 40")

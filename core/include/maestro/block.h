@@ -67,7 +67,8 @@ struct disk_ops {
 	 */
 	kerr_t (*submit)(struct disk *d, struct request *rq);
 	long (*ioctl)(struct disk *d, unsigned cmd, unsigned long arg); /* NULL ok */
-	void (*release)(struct disk *d); /* last user went */
+	void (*release)(struct disk *d); /* it is unregistered */
+	void (*idle)(struct disk *d);	 /* nobody has it open or mounted any more; may sleep. NULL ok */
 };
 struct disk {
 	/* set by the driver */
@@ -136,6 +137,14 @@ kerr_t block_find_spec(const char *spec, struct block_device **out) __must_check
 void block_get(struct block_device *b);
 void block_put(struct block_device *b);
 kerr_t block_claim(struct block_device *b, void *holder) __must_check; /* KERR(EBUSY) */
+static inline bool block_in_use(const struct block_device *b)
+{
+	return b->holder || atomic_read(&b->openers);
+}
+void block_idle(struct block_device *b); /* somebody stopped using it: tells the driver if that was the last. No lock of the block room held */
+/* The medium of d, of which nothing is cached, is another: no partitions. */
+void disk_set_sectors(struct disk *d, u64 sectors);
+kerr_t loop_init(void) __must_check; /* /dev/loop-control */
 void block_release_claim(struct block_device *b, void *holder);
 /* Lists what there is, for "no root" messages and /proc/partitions. */
 void block_for_each(void (*fn)(struct block_device *b, void *arg), void *arg);

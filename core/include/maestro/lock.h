@@ -17,6 +17,7 @@ struct task;
 enum lock_rank {
 	RANK_NONE,
 	/* sleeping */
+	RANK_LOOPS,	 /* block.loop_mutex: which loop devices there are */
 	RANK_MOUNT,	 /* vfs.mount_mutex: the mount tree */
 	RANK_SB_UMOUNT,	 /* super.umount_sem */
 	RANK_RENAME,	 /* super.rename_mutex */
@@ -27,6 +28,7 @@ enum lock_rank {
 	RANK_SOCKET_READ, /* unix_sock.read_mutex */
 	RANK_TTY,	 /* tty.termios_sem, tty.ldisc mutexes */
 	RANK_PROC_TREE,	 /* sleeping locks over the process tree, if any */
+	RANK_LOOP,	 /* loop.mutex: what a loop device is bound to */
 	RANK_EXEC,	 /* proc.exec_mutex */
 	RANK_MM,	 /* mm.lock */
 	RANK_FS,	 /* a file system's own mutexes */

@@ -10,6 +10,7 @@
 
 #define BUF_HASH_BITS 13
 #define BUF_WAIT_QUEUES 32
+#define LOOP_MAX 64u
 
 struct block_state {
 	/* [c] */
@@ -24,6 +25,8 @@ struct block_state {
 	/* [mutex] */
 	struct mutex mutex; /* RANK_FS_ALLOC */
 	struct list disks;
+	struct mutex loop_mutex; /* RANK_LOOPS */
+	struct loop *loop[LOOP_MAX]; /* [loop_mutex] */
 	/* [hash_lock] */
 	struct spinlock hash_lock;
 	struct list lru;
