@@ -6,19 +6,15 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/acl.h>
 #include <maestro/notify.h>
 
-kerr_t permission_generic(struct inode *inode, unsigned mask)
+/* Neither owner nor group nor list allow it. */
+static kerr_t permission_by_capability(const struct inode *inode, unsigned mask)
 {
 	const struct cred *c = current_cred();
-	mode_t mode = inode->mode, bits = mode;
+	mode_t mode = inode->mode;
 
-	if (c->fsuid == inode->uid)
-		bits >>= 6;
-	else if (((mode >> 3) ^ mode) & 7 && cred_in_group(c, inode->gid))
-		bits >>= 3;
-	if (!(mask & ~bits & 7))
-		return 0;
 	if (S_ISDIR(mode)) {
 		if (!(mask & MAY_WRITE) && cred_capable(c, CAP_DAC_READ_SEARCH))
 			return 0;
@@ -29,6 +25,28 @@ kerr_t permission_generic(struct inode *inode, unsigned mask)
 	if ((!(mask & MAY_EXEC) || (mode & 0111)) && cred_capable(c, CAP_DAC_OVERRIDE))
 		return 0;
 	return KERR(EACCES);
+}
+
+kerr_t permission_generic(struct inode *inode, unsigned mask)
+{
+	const struct cred *c = current_cred();
+	mode_t mode = inode->mode, bits = mode;
+
+	if (c->fsuid != inode->uid && inode_may_have_acl(inode)) {
+		kerr_t err = inode_acl_permission(inode, mask);
+
+		if (!err)
+			return 0;
+		if (kerr_code(err) != -EAGAIN && kerr_code(err) != -EACCES)
+			return err;
+		if (kerr_code(err) == -EACCES)
+			return permission_by_capability(inode, mask);
+	}
+	if (c->fsuid == inode->uid)
+		bits >>= 6;
+	else if (((mode >> 3) ^ mode) & 7 && cred_in_group(c, inode->gid))
+		bits >>= 3;
+	return mask & ~bits & 7 ? permission_by_capability(inode, mask) : KERR(0);
 }
 
 kerr_t inode_permission(struct inode *inode, unsigned mask)
@@ -276,6 +294,8 @@ kerr_t vfs_setattr(const struct path *p, struct attr *a)
 	err = setattr_check(inode, a);
 	if (!err)
 		err = inode_setattr_locked(inode, a);
+	if (!err && (a->valid & ATTR_MODE))
+		err = inode_acl_chmod(inode);
 	rwsem_write_unlock(&inode->rwsem);
 	mount_drop_write(p->mnt);
 	if (!err)

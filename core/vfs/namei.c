@@ -11,6 +11,8 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/acl.h>
+
 #define MAX_LINKS 40
 
 static void walk_lock(struct walk *w)
@@ -412,11 +414,12 @@ kerr_t walk_follow(struct walk *w, struct dentry *d)
 static kerr_t may_pass(struct walk *w)
 {
 	struct inode *inode = w->path.dentry->inode;
+	bool own = inode->ops && inode->ops->permission;
 	kerr_t err;
 
-	if (inode->ops && inode->ops->permission) {
+	if (own || unlikely(inode_may_have_acl(inode))) {
 		walk_unlock(w);
-		err = inode->ops->permission(inode, MAY_EXEC);
+		err = own ? inode->ops->permission(inode, MAY_EXEC) : permission_generic(inode, MAY_EXEC);
 		walk_lock(w);
 		return err;
 	}

@@ -8,6 +8,7 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/acl.h>
 #include <maestro/notify.h>
 
 mode_t mode_masked(mode_t mode)
@@ -67,6 +68,7 @@ struct make {
 	dev_t rdev;
 	const char *target;	 /* MAKE_SYMLINK */
 	const struct path *old;	 /* MAKE_LINK */
+	bool umask; /* mode is still to be masked, or a default list of the directory takes its place */
 };
 
 kerr_t dir_create(struct inode *dir, struct dentry *d, mode_t mode)
@@ -101,20 +103,21 @@ static kerr_t make_link(struct inode *dir, struct dentry *d, struct dentry *old)
 static kerr_t make_op(struct inode *dir, struct dentry *d, const struct make *m)
 {
 	const struct inode_ops *ops = dir->ops;
+	mode_t mode = m->umask ? inode_acl_umask(dir, m->mode) : m->mode;
 
 	switch (m->kind) {
 	case MAKE_FILE:
-		return dir_create(dir, d, m->mode);
+		return dir_create(dir, d, mode);
 	case MAKE_DIR:
 		if (!ops || !ops->mkdir)
 			return KERR(EPERM);
-		return ops->mkdir(dir, d, (m->mode & (0777 | S_ISVTX)) | S_IFDIR);
+		return ops->mkdir(dir, d, (mode & (0777 | S_ISVTX)) | S_IFDIR);
 	case MAKE_NODE:
 		if ((S_ISCHR(m->mode) || S_ISBLK(m->mode)) && !capable(CAP_MKNOD))
 			return KERR(EPERM);
 		if (!ops || !ops->mknod)
 			return KERR(EPERM);
-		return ops->mknod(dir, d, m->mode, m->rdev);
+		return ops->mknod(dir, d, mode, m->rdev);
 	case MAKE_SYMLINK:
 		if (!ops || !ops->symlink)
 			return KERR(EPERM);
@@ -242,7 +245,7 @@ kerr_t vfs_link(const struct path *old, const struct path *dir, const char *name
 
 kerr_t do_mkdir(int dirfd, const char *name, mode_t mode)
 {
-	return make_walk(dirfd, name, &(struct make) { .kind = MAKE_DIR, .mode = mode_masked(mode) }, NULL);
+	return make_walk(dirfd, name, &(struct make) { .kind = MAKE_DIR, .mode = mode, .umask = true }, NULL);
 }
 
 kerr_t do_mknod_path(int dirfd, const char *name, mode_t mode, dev_t dev, struct path *out)
@@ -252,7 +255,7 @@ kerr_t do_mknod_path(int dirfd, const char *name, mode_t mode, dev_t dev, struct
 
 	if (err)
 		return err;
-	m.mode = mode_masked(mode);
+	m.umask = true;
 	return make_walk(dirfd, name, &m, out);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/acl.h>
 #include <maestro/notify.h>
 
 #define O_TMPFILE_BIT 020000000u
@@ -167,7 +168,7 @@ static kerr_t open_create(struct walk *w, struct file *f, const struct open_how_
 			return err;
 		if (!d->inode) {
 			dentry_put(d);
-			err = create_last(w, flags, mode_masked(how->mode), &d, &made);
+			err = create_last(w, flags, inode_acl_umask(w->path.dentry->inode, how->mode), &d, &made);
 			if (err)
 				return err;
 		} else if (flags & O_EXCL) {
@@ -220,7 +221,7 @@ static kerr_t open_tmpfile(struct walk *w, struct file *f, const struct open_how
 	if (!err && (!dir->ops || !dir->ops->tmpfile))
 		err = KERR(EOPNOTSUPP);
 	if (!err)
-		err = dir->ops->tmpfile(dir, &inode, (mode_masked(how->mode) & S_IALLUGO) | S_IFREG);
+		err = dir->ops->tmpfile(dir, &inode, (inode_acl_umask(dir, how->mode) & S_IALLUGO) | S_IFREG);
 	if (err)
 		goto drop;
 	if (!(how->flags & O_EXCL))

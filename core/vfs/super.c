@@ -6,6 +6,7 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/acl.h>
 #include <maestro/block.h>
 #include <maestro/notify.h>
 #include <maestro/printk.h>
@@ -274,7 +275,7 @@ kerr_t super_get(const struct fs_type *t, const char *source, unsigned flags, co
 
 kerr_t super_remount(struct super *sb, unsigned flags, const char *data, bool force)
 {
-	unsigned want = flags & (MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME);
+	unsigned want = (flags & (MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME)) | (sb->flags & MS_POSIXACL);
 	kerr_t err = 0;
 
 	(void)force; /* writers were looked for by the caller */

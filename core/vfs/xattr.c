@@ -2,6 +2,7 @@
 /* Extended attributes: who may touch which name space. Follows xattr(7). Locking: the inode's rwsem for writing in setxattr. */
 #include "vfs_priv.h"
 
+#include <maestro/acl.h>
 #include <maestro/notify.h>
 
 #define XATTR_CAPS "security.capability"
@@ -19,8 +20,6 @@ static kerr_t xattr_permission(struct inode *inode, const char *name, unsigned m
 		return mask & MAY_WRITE && !capable(CAP_SETFCAP) ? KERR(EPERM) : KERR(0);
 	if (has_prefix(name, "security.")) /* the attribute's own rules; without a module: privilege to change it */
 		return mask & MAY_WRITE && !capable(CAP_SYS_ADMIN) ? KERR(EPERM) : KERR(0);
-	if (has_prefix(name, "system.posix_acl_"))
-		return mask & MAY_WRITE && !inode_owner_or_capable(inode) ? KERR(EPERM) : KERR(0);
 	if (has_prefix(name, "system."))
 		return KERR(0); /* the file system's own rules */
 	if (has_prefix(name, "trusted.")) {
@@ -44,6 +43,8 @@ ssize_t vfs_getxattr(const struct path *p, const char *name, void *buf, size_t s
 
 	if (err)
 		return kerr_code(err);
+	if (acl_attribute(name) && (!(inode->sb->flags & MS_POSIXACL) || S_ISLNK(inode->mode)))
+		return -EOPNOTSUPP;
 	if (!inode->ops || !inode->ops->getxattr)
 		return -EOPNOTSUPP;
 	return inode->ops->getxattr(inode, name, buf, size);
@@ -63,11 +64,13 @@ kerr_t vfs_setxattr(const struct path *p, const char *name, const void *val, siz
 		return err;
 	}
 	rwsem_write_lock(&inode->rwsem);
-	err = xattr_permission(inode, name, MAY_WRITE);
+	err = acl_attribute(name) ? KERR(0) : xattr_permission(inode, name, MAY_WRITE);
 	if (!err && (inode->sb->flags & MS_RDONLY))
 		err = KERR(EROFS);
 	inode->flags &= ~(u32)INODE_NO_CAPS;
-	if (!err)
+	if (!err && acl_attribute(name))
+		err = inode_acl_set(inode, name, val, size);
+	else if (!err)
 		err = inode->ops && inode->ops->setxattr ? inode->ops->setxattr(inode, name, val, size, flags) : KERR(EOPNOTSUPP);
 	rwsem_write_unlock(&inode->rwsem);
 	mount_drop_write(p->mnt);

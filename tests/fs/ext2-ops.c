@@ -338,11 +338,40 @@ static long op_flags(const char *p, const char *q)
 	(void)q;
 	return with_file(p, O_RDONLY | O_NONBLOCK, do_flags);
 }
+/* Mostly sound lists; some lack what they need. */
+static long op_acl(const char *p, const char *q)
+{
+	struct { uint32_t version; struct { uint16_t tag, perm; uint32_t id; } e[8]; } a = { .version = 2 };
+	const char *name = draw(3) ? "system.posix_acl_access" : "system.posix_acl_default";
+	unsigned n = 0, named = 0;
+
+	(void)q;
+	for (unsigned tag = 1; tag <= 32; tag <<= 1) {
+		unsigned many = tag == 2 || tag == 8 ? draw(3) : tag == 16 ? (named || !draw(3)) : draw(30) != 0;
+
+		for (unsigned i = 0; i < many && n < 8; i++, n++) {
+			a.e[n].tag = (uint16_t)tag;
+			a.e[n].perm = (uint16_t)draw(8);
+			a.e[n].id = tag == 2 || tag == 8 ? 999 + draw(4) : ~0u;
+			named += tag == 2 || tag == 8;
+		}
+	}
+	printf(" %s %u", name, n);
+	if (!draw(5))
+		return call(SYS_removexattr, P(p), P(name), 0, 0, 0);
+	return call(SYS_setxattr, P(p), P(name), P(&a), 4 + 8 * n, 0);
+}
+static long op_acl_of_dir(const char *p, const char *q)
+{
+	(void)p;
+	return op_acl(dirs[draw(DIRS)], q);
+}
 static long op_user(const char *p, const char *q)
 {
 	(void)p;
 	(void)q;
-	return call(SYS_setfsuid, draw(4) ? 0 : 1000, 0, 0, 0, 0);
+	(void)call(SYS_setfsgid, 999 + draw(4), 0, 0, 0, 0);
+	return call(SYS_setfsuid, draw(2) ? 0 : 999 + draw(3), 0, 0, 0, 0);
 }
 
 static const struct op {
@@ -354,7 +383,8 @@ static const struct op {
 	{ "punch", 3, op_punch },     { "fsync", 1, op_fsync },	 { "readdir", 2, op_readdir }, { "mkdir", 6, op_mkdir },     { "rmdir", 3, op_rmdir },
 	{ "unlink", 12, op_unlink },  { "rename", 10, op_rename }, { "link", 5, op_link },	       { "symlink", 5, op_symlink }, { "mknod", 4, op_mknod },
 	{ "chmod", 4, op_chmod },     { "chown", 4, op_chown },	 { "setxattr", 8, op_setxattr }, { "removexattr", 3, op_removexattr },
-	{ "utimes", 2, op_utimes },   { "flags", 2, op_flags },	 { "user", 2, op_user },
+	{ "utimes", 2, op_utimes },   { "flags", 2, op_flags },	 { "user", 3, op_user },	 { "acl", 4, op_acl },
+	{ "acl-of-dir", 2, op_acl_of_dir },
 };
 
 static void run_one(unsigned i)

@@ -275,6 +275,7 @@ kerr_t ext2_dir_is_empty(struct inode *dir, bool *empty) __must_check;
 /* --- namei.c, symlink.c --- */
 extern const struct inode_ops ext2_dir_inode_ops, ext2_file_inode_ops, ext2_symlink_ops, ext2_special_ops;
 kerr_t ext2_readlink(struct inode *inode, char *buf);
+void ext2_discard_new(struct inode *inode); /* made, but it gets no name */
 kerr_t ext2_symlink_store(struct inode *inode, const char *target, size_t len) __must_check;
 
 /* --- xattr.c --- */

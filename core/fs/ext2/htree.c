@@ -298,12 +298,19 @@ static int by_hash(const void *a, const void *b)
 	return x->hash < y->hash ? -1 : x->hash > y->hash ? 1 : (int)x->off - (int)y->off;
 }
 
-/* The entries in use of a block from `off` on. */
-static unsigned map_block(const struct ext2_sb *s, unsigned version, void *data, u32 off, struct map_entry *map)
+static int by_place(const void *a, const void *b)
+{
+	const struct map_entry *x = a, *y = b;
+
+	return (int)x->off - (int)y->off;
+}
+
+/* The entries in use of a block. */
+static unsigned map_block(const struct ext2_sb *s, unsigned version, void *data, struct map_entry *map)
 {
 	unsigned n = 0;
 
-	while (off < s->block_size) {
+	for (u32 off = 0; off < s->block_size;) {
 		const struct ext2_dirent *e = ext2_entry_at(data, off);
 
 		if (e->inode)
@@ -381,7 +388,7 @@ static kerr_t split_leaf(struct inode *dir, struct ext2_dx_path *p, u32 hash, u3
 	if (err)
 		goto free_work;
 	memcpy(w.copy, low.data, s->block_size);
-	n = map_block(s, p->version, w.copy, 0, w.map);
+	n = map_block(s, p->version, w.copy, w.map);
 	if (n < 2) { /* one name and no room for another: it is no leaf that was checked */
 		err = KERR(EUCLEAN);
 		goto put_low;
@@ -399,6 +406,7 @@ static kerr_t split_leaf(struct inode *dir, struct ext2_dx_path *p, u32 hash, u3
 	ext2_dirblk_change_end(&high);
 	ext2_dirblk_put(&high);
 	insert_entry(&p->f[p->levels], middle | (w.map[stay - 1].hash == middle), lblk);
+	sort(w.map, stay, sizeof(w.map[0]), by_place); /* the last has the room, and counts for more in the next split: as Linux does it */
 	ext2_dirblk_change_begin(&low);
 	pack(s, low.data, w.copy, w.map, stay);
 	ext2_dirblk_change_end(&low);
@@ -474,6 +482,19 @@ static bool has_dots(const u8 *data)
 	       dotdot->name[0] == '.' && dotdot->name[1] == '.';
 }
 
+/* Records as they are, but the last, which reaches to the end. */
+static void move_records(const struct ext2_sb *s, u8 *to, const u8 *from, u32 len)
+{
+	struct ext2_dirent *e = ext2_entry_at(to, 0);
+
+	if (!len)
+		return; /* "." and ".." were alone: the block is empty already */
+	memcpy(to, from, len);
+	for (u32 off = 0; off < len; off += e->rec_len)
+		e = ext2_entry_at(to, off);
+	e->rec_len = (u16)(s->block_size - (u32)((u8 *)e - to));
+}
+
 static void build_root(const struct ext2_sb *s, u8 *data, u32 leaf)
 {
 	struct ext2_dirent *dotdot = ext2_entry_at(data, EXT2_REC_LEN(1));
@@ -492,20 +513,15 @@ kerr_t ext2_dx_make(struct inode *dir, bool *made)
 {
 	const struct ext2_sb *s = EXT2_SB(dir->sb);
 	struct ext2_dirblk root, leaf;
-	struct split w;
-	unsigned n;
-	u32 lblk;
+	u32 lblk, first;
 	kerr_t err;
 
 	*made = false;
 	if (!(s->es->feature_compat & EXT2_COMPAT_DIR_INDEX) || inode_size(dir) != (loff_t)s->block_size || s->es->def_hash_version >= EXT2_HASHES)
 		return KERR(0);
-	err = split_alloc(s, &w);
-	if (err)
-		return err;
 	err = ext2_dirblk_get(dir, NULL, 0, &root);
 	if (err)
-		goto free_work;
+		return err;
 	if (!has_dots(root.data))
 		goto put_root;
 	err = ext2_dir_append(dir, &lblk);
@@ -513,10 +529,9 @@ kerr_t ext2_dx_make(struct inode *dir, bool *made)
 		err = ext2_dirblk_get(dir, NULL, lblk, &leaf);
 	if (err)
 		goto put_root;
-	memcpy(w.copy, root.data, s->block_size);
-	n = map_block(s, s->es->def_hash_version, w.copy, EXT2_REC_LEN(1) + ext2_entry_at(w.copy, EXT2_REC_LEN(1))->rec_len, w.map);
+	first = EXT2_REC_LEN(1) + ext2_entry_at(root.data, EXT2_REC_LEN(1))->rec_len;
 	ext2_dirblk_change_begin(&leaf);
-	pack(s, leaf.data, w.copy, w.map, n);
+	move_records(s, leaf.data, root.data + first, s->block_size - first);
 	ext2_dirblk_change_end(&leaf);
 	ext2_dirblk_put(&leaf);
 	ext2_dirblk_change_begin(&root);
@@ -526,7 +541,5 @@ kerr_t ext2_dx_make(struct inode *dir, bool *made)
 	*made = true;
 put_root:
 	ext2_dirblk_put(&root);
-free_work:
-	split_free(&w);
 	return err;
 }

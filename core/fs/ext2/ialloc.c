@@ -5,6 +5,7 @@
  *
  * Locking: ext2_sb.alloc; the buf's lock while a bitmap or descriptor changes.
  */
+#include <maestro/acl.h>
 #include <maestro/cred.h>
 #include <maestro/init.h>
 
@@ -290,6 +291,11 @@ kerr_t ext2_inode_create(struct inode *dir, mode_t mode, struct inode **out)
 	ext2_set_ops(inode);
 	inode_insert(inode);
 	inode_mark_dirty(inode, DIRTY_SYNC);
+	err = inode_acl_inherit(dir, inode);
+	if (err) {
+		ext2_discard_new(inode);
+		return err;
+	}
 	*out = inode;
 	return KERR(0);
 

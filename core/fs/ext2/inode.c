@@ -117,9 +117,11 @@ void ext2_flags_to_vfs(struct inode *inode)
 {
 	u32 f = EXT2_I(inode)->flags;
 
+	spin_lock(&inode->lock);
 	inode->flags &= (u32) ~(INODE_SYNC | INODE_APPEND | INODE_IMMUTABLE | INODE_NOATIME | INODE_DIRSYNC);
 	inode->flags |= (f & EXT2_SYNC_FL ? INODE_SYNC : 0u) | (f & EXT2_APPEND_FL ? INODE_APPEND : 0u) | (f & EXT2_IMMUTABLE_FL ? INODE_IMMUTABLE : 0u) |
 			(f & EXT2_NOATIME_FL ? INODE_NOATIME : 0u) | (f & EXT2_DIRSYNC_FL ? INODE_DIRSYNC : 0u);
+	spin_unlock(&inode->lock);
 }
 
 void ext2_set_ops(struct inode *inode)

@@ -54,7 +54,7 @@ static kerr_t ext2_lookup(struct inode *dir, struct dentry *d)
 }
 
 /* A new inode that got no name: goes away with its last reference. */
-static void discard_new(struct inode *inode)
+void ext2_discard_new(struct inode *inode)
 {
 	while (inode->nlink)
 		inode_nlink_drop(inode);
@@ -79,7 +79,7 @@ static kerr_t add_nondir(struct inode *dir, struct dentry *d, struct inode *inod
 	kerr_t err = ext2_dir_add(dir, &d->name, inode);
 
 	if (err) {
-		discard_new(inode);
+		ext2_discard_new(inode);
 		return err;
 	}
 	sync_if_asked(inode);
@@ -135,7 +135,7 @@ static kerr_t ext2_symlink(struct inode *dir, struct dentry *d, const char *targ
 		return err;
 	err = ext2_symlink_store(inode, target, len);
 	if (err) {
-		discard_new(inode);
+		ext2_discard_new(inode);
 		return err;
 	}
 	return add_nondir(dir, d, inode);
@@ -175,7 +175,7 @@ static kerr_t ext2_mkdir(struct inode *dir, struct dentry *d, mode_t mode)
 	if (!err)
 		err = ext2_dir_add(dir, &d->name, inode);
 	if (err) {
-		discard_new(inode);
+		ext2_discard_new(inode);
 		return err;
 	}
 	inode_nlink_add(dir);

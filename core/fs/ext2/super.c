@@ -10,6 +10,7 @@
  *
  * Locking: super.umount_sem, by the VFS, for mount, remount and unmount; the superblock's buf lock for its fields.
  */
+#include <maestro/acl.h>
 #include <maestro/fs.h>
 
 #include "ext2.h"
@@ -50,7 +51,7 @@ void ext2_error(struct super *sb, const char *func, const char *fmt, ...)
 /* ---------------------------------------------------------------- options */
 struct options {
 	u32 errors, resuid, resgid, sb;
-	bool grpid, minixdf, noreserve, noload;
+	bool grpid, minixdf, noreserve, noload, noacl;
 };
 
 static bool option_number(const char *text, u32 *out)
@@ -83,12 +84,16 @@ static bool option_value(struct options *o, const char *key, const char *value)
 
 static bool option_flag(struct options *o, const char *key)
 {
-	static const char *const accepted[] = { "nocheck", "user_xattr", "noacl", "orlov", "nobh", "noquota", "debug", "defaults" };
+	static const char *const accepted[] = { "nocheck", "user_xattr", "orlov", "nobh", "noquota", "debug", "defaults" };
 
 	if (!strcmp(key, "grpid") || !strcmp(key, "bsdgroups"))
 		o->grpid = true;
 	else if (!strcmp(key, "nogrpid") || !strcmp(key, "sysvgroups"))
 		o->grpid = false;
+	else if (!strcmp(key, "acl"))
+		o->noacl = false;
+	else if (!strcmp(key, "noacl"))
+		o->noacl = true;
 	else if (!strcmp(key, "minixdf"))
 		o->minixdf = true;
 	else if (!strcmp(key, "bsddf"))
@@ -148,8 +153,10 @@ static void options_from_disk(const struct ext2_super *es, struct options *o)
 		o->resgid = es->def_resgid;
 }
 
-static void options_use(struct ext2_sb *s, const struct options *o)
+/* flags: of the super, or what they are to be. */
+static void options_use(struct ext2_sb *s, const struct options *o, u32 *flags)
 {
+	*flags = o->noacl ? *flags & ~MS_POSIXACL : *flags | MS_POSIXACL;
 	s->errors = o->errors;
 	s->resuid = o->resuid;
 	s->resgid = o->resgid;
@@ -172,6 +179,8 @@ static void ext2_show_options(struct super *sb, struct seq_buf *q)
 		seq_puts(q, ",noreservation");
 	if (s->noload)
 		seq_puts(q, ",norecovery");
+	if (!(sb->flags & MS_POSIXACL))
+		seq_puts(q, ",noacl");
 	if (s->resuid != s->es->def_resuid)
 		seq_printf(q, ",resuid=%u", s->resuid);
 	if (s->resgid != s->es->def_resgid)
@@ -521,7 +530,8 @@ static kerr_t ext2_remount(struct super *sb, unsigned *ms_flags, const char *dat
 			     .resgid = s->resgid,
 			     .grpid = s->grpid,
 			     .minixdf = s->minixdf,
-			     .noreserve = s->noreserve };
+			     .noreserve = s->noreserve,
+			     .noacl = !(sb->flags & MS_POSIXACL) };
 	bool was_ro = ext2_read_only(sb), want_ro = *ms_flags & MS_RDONLY;
 	kerr_t err = options_parse(sb, data, &o);
 
@@ -539,7 +549,7 @@ static kerr_t ext2_remount(struct super *sb, unsigned *ms_flags, const char *dat
 		err = end_writing(s);
 	}
 	if (!err)
-		options_use(s, &o);
+		options_use(s, &o, ms_flags);
 	return err;
 }
 
@@ -715,7 +725,7 @@ static kerr_t load(struct super *sb, struct ext2_sb *s, struct options *o, bool 
 	if (err)
 		return err;
 	options_from_disk(s->es, o);
-	options_use(s, o);
+	options_use(s, o, &sb->flags);
 	err = ext2_check_features(s, sb->flags & MS_RDONLY, silent);
 	if (!err)
 		err = load_geometry(s, super_block);

@@ -7,10 +7,11 @@
  *
  * With ea_inode a large value may be the content of an inode of its own, without a name: read, never made.
  *
- * POSIX ACLs can be read, in the form of getxattr(2), and removed; setting one is refused, since nothing here would enforce it.
+ * POSIX ACLs stand on the disk in a form of their own, shorter than that of getxattr(2); core/vfs/acl.c enforces them.
  *
  * Locking: ext2_inode.tree, for reading or writing; bufs by their lock.
  */
+#include <maestro/acl.h>
 #include <maestro/cred.h>
 
 #include "ext2.h"
@@ -186,8 +187,6 @@ static kerr_t block_region(struct inode *inode, struct region *r, struct buf **b
 }
 
 /* ---------------------------------------------------------------- reading */
-#define ACL_USER 2
-#define ACL_GROUP 8
 #define FAR_MAX 65536u /* as long as a value of getxattr(2) can be */
 
 struct far_value {
@@ -228,6 +227,27 @@ static ssize_t acl_export(const u8 *v, u32 n, u8 *out, size_t size)
 	if (size >= 4)
 		memcpy(out, &version, sizeof(version));
 	return !size || size >= len ? (ssize_t)len : -ERANGE;
+}
+
+/* The reverse: out has room for size bytes. A list was checked by who sets it. */
+static size_t acl_import(const u8 *v, size_t size, u8 *out)
+{
+	const u32 version = 1;
+	size_t len = sizeof(version);
+
+	memcpy(out, &version, sizeof(version));
+	for (size_t off = 4; off + 8 <= size; off += 8) {
+		u16 tag;
+
+		memcpy(&tag, v + off, sizeof(tag));
+		memcpy(out + len, v + off, 4);
+		len += 4;
+		if (tag == ACL_USER || tag == ACL_GROUP) {
+			memcpy(out + len, v + off + 4, 4);
+			len += 4;
+		}
+	}
+	return len;
 }
 
 static ssize_t value_out(const struct key *k, const u8 *value, u32 len, void *buf, size_t size)
@@ -703,13 +723,15 @@ kerr_t ext2_setxattr(struct inode *inode, const char *name, const void *val, siz
 		return err;
 	if (k.index == IDX_TRUSTED && !capable(CAP_SYS_ADMIN))
 		return KERR(EPERM);
-	if (val && (k.index == IDX_ACL_ACCESS || k.index == IDX_ACL_DEFAULT))
-		return KERR(EOPNOTSUPP);
 	if (size > s->block_size)
 		return KERR(ENOSPC);
-	mem = kmalloc(2 * (size_t)s->block_size, GFP_NOFS);
+	mem = kmalloc(3 * (size_t)s->block_size, GFP_NOFS);
 	if (!mem)
 		return KERR(ENOMEM);
+	if (val && (k.index == IDX_ACL_ACCESS || k.index == IDX_ACL_DEFAULT)) {
+		size = acl_import(val, size, mem + 2 * (size_t)s->block_size);
+		val = mem + 2 * (size_t)s->block_size;
+	}
 	rwsem_write_lock(&ei->tree);
 	err = set_locked(inode, &k, val, (u32)size, flags, mem, mem + s->block_size, &body, &block);
 	rwsem_write_unlock(&ei->tree);

@@ -5,6 +5,8 @@
  */
 #include <maestro/lib.h>
 
+#include <maestro/acl.h>
+
 #include "tmpfs.h"
 
 #define FIRST_COOKIE 2 /* 0 and 1 are "." and ".." */
@@ -151,7 +153,15 @@ static kerr_t tmpfs_mknod(struct inode *dir, struct dentry *d, mode_t mode, dev_
 	struct inode *inode;
 	kerr_t err = tmpfs_inode_make(dir->sb, dir, mode, rdev, &inode);
 
-	return err ? err : enter(dir, d, inode);
+	if (err)
+		return err;
+	err = inode_acl_inherit(dir, inode);
+	if (err) {
+		inode->nlink = 0;
+		inode_put(inode);
+		return err;
+	}
+	return enter(dir, d, inode);
 }
 
 static kerr_t tmpfs_create(struct inode *dir, struct dentry *d, mode_t mode)
@@ -279,8 +289,12 @@ static kerr_t tmpfs_tmpfile(struct inode *dir, struct inode **out, mode_t mode)
 {
 	kerr_t err = tmpfs_inode_make(dir->sb, dir, (mode & ~S_IFMT) | S_IFREG, 0, out);
 
-	if (!err)
-		(*out)->nlink = 0;
+	if (err)
+		return err;
+	(*out)->nlink = 0;
+	err = inode_acl_inherit(dir, *out);
+	if (err)
+		inode_put(*out);
 	return err;
 }
 

@@ -4,6 +4,7 @@
  * File contents are shmem pages (core/mm/shmem.c). Directories: dir.c.
  */
 #include <hal/memory.h>
+#include <maestro/acl.h>
 #include <maestro/fs.h>
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
@@ -302,6 +303,7 @@ kerr_t tmpfs_fill_super(struct super *sb, const char *data, bool silent)
 	sb->ops = &tmpfs_super_ops;
 	sb->magic = strcmp(sb->type->name, "ramfs") ? TMPFS_MAGIC : RAMFS_MAGIC;
 	sb->blocksize = PAGE_SIZE;
+	sb->flags |= MS_POSIXACL;
 	sb->max_bytes = sizeof(pgoff_t) == 4 ? (loff_t)U32_MAX << PAGE_SHIFT : S64_MAX;
 	sb->time_gran = 1;
 	err = tmpfs_inode_make(sb, NULL, S_IFDIR | ts->mode, 0, &root);

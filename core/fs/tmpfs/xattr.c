@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Extended attributes of tmpfs: the trusted. and security. classes, in a list (xattr(7)). Locking: the inode's rwsem, taken by the VFS. */
+/*
+ * Extended attributes of tmpfs: the trusted. and security. classes and access control lists, in a list (xattr(7)). Locking: the inode's rwsem, taken by the
+ * VFS, for changes; inode.lock for the list, which permission checks read.
+ */
+#include <maestro/acl.h>
 #include <maestro/lib.h>
 
 #include "tmpfs.h"
@@ -12,7 +16,7 @@ static kerr_t name_check(const char *name)
 	size_t class = !strncmp(name, "trusted.", 8) ? 8 : !strncmp(name, "security.", 9) ? 9 : 0;
 
 	if (!class)
-		return KERR(EOPNOTSUPP);
+		return acl_attribute(name) ? KERR(0) : KERR(EOPNOTSUPP);
 	return name[class] ? KERR(0) : KERR(EINVAL);
 }
 
@@ -35,25 +39,24 @@ static void drop(struct tmpfs_xattr *x)
 
 ssize_t tmpfs_getxattr(struct inode *inode, const char *name, void *buf, size_t size)
 {
-	struct tmpfs_xattr *x;
+	const struct tmpfs_xattr *x;
 	kerr_t err = name_check(name);
+	ssize_t n;
 
 	if (err)
 		return kerr_code(err);
+	spin_lock(&inode->lock);
 	x = find(inode, name);
-	if (!x)
-		return -ENODATA;
-	if (size) {
-		if (size < x->size)
-			return -ERANGE;
+	n = !x ? -ENODATA : size && size < x->size ? -ERANGE : (ssize_t)x->size;
+	if (n > 0 && size)
 		memcpy(buf, x->value, x->size);
-	}
-	return (ssize_t)x->size;
+	spin_unlock(&inode->lock);
+	return n;
 }
 
 kerr_t tmpfs_setxattr(struct inode *inode, const char *name, const void *val, size_t size, int flags)
 {
-	struct tmpfs_xattr *old, *x;
+	struct tmpfs_xattr *old, *x = NULL;
 	kerr_t err = name_check(name);
 
 	if (err)
@@ -74,8 +77,13 @@ kerr_t tmpfs_setxattr(struct inode *inode, const char *name, const void *val, si
 			return KERR(ENOMEM);
 		}
 		memcpy(x->value, val, size);
-		list_add_tail(&tmpfs_i(inode)->xattrs, &x->node);
 	}
+	spin_lock(&inode->lock);
+	if (x)
+		list_add_tail(&tmpfs_i(inode)->xattrs, &x->node);
+	if (old)
+		list_del(&old->node);
+	spin_unlock(&inode->lock);
 	if (old)
 		drop(old);
 	inode_touch(inode, ATTR_CTIME);
