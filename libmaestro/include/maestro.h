@@ -161,7 +161,7 @@ void maestro_drop_caches(struct maestro *k);
 /* ---------------------------------------------------------------- snapshots */
 /*
  * The whole instance as it is now, to come back to as often as wanted: memory, open files, mounts, clock, random numbers, and the disks' contents. Taking
- * one costs some 0.1 ms; restoring costs a copy of the pages written since (some 10 us for a mounted file system and a few calls).
+ * one takes less than a millisecond; restoring costs a copy of the pages written since (some 10 us for a mounted file system and a few calls).
  *
  * While an instance has a snapshot, what it writes to the disks that it had then stays in memory, and flushes do nothing: files on the host do not change.
  * maestro_snapshot_free() of the last snapshot writes the disks out as they are then; maestro_destroy() with snapshots still there does not.
