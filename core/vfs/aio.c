@@ -52,6 +52,7 @@ struct aio_poll {
 	struct atomic woken_by; /* [a] keys of wake-ups */
 	struct poll_table pt;
 	struct work work;
+	struct timer kick; /* due at once: a wake-up holds its queue's lock, under which no work can be queued */
 	unsigned n;
 	bool overflow; /* more queues than there is room for */
 	struct {
@@ -282,13 +283,18 @@ long do_io_getevents(uaddr_t id, long min, long n, struct aio_event __user *out,
 
 /* ---------------------------------------------------------------- polling */
 
+static void poll_kick(struct timer *t)
+{
+	work_queue(&container_of(t, struct aio_poll, kick)->work);
+}
+
 static bool poll_wake(struct wait_entry *e, u32 key)
 {
 	struct aio_poll *p = e->priv;
 
 	if (!key || (key & p->events)) {
 		(void)atomic_or(&p->woken_by, (int)key);
-		work_queue(&p->work);
+		timer_start(&p->kick, ktime_get());
 	}
 	return false; /* takes nothing from those who sleep */
 }
@@ -352,6 +358,7 @@ static void poll_work(struct work *w)
 	if (!mask || !poll_claim(p))
 		return;
 	poll_unqueue(p);
+	timer_cancel_sync(&p->kick);
 	(void)work_cancel(&p->work); /* a wake-up came while this ran */
 	complete(p->ctx, p->data, p->obj, mask, p->eventfd);
 	poll_free(p);
@@ -361,6 +368,7 @@ static void poll_work(struct work *w)
 static void poll_end(struct aio_poll *p, bool report)
 {
 	poll_unqueue(p);
+	timer_cancel_sync(&p->kick);
 	if (!work_cancel(&p->work))
 		work_flush(&p->work);
 	if (report)
@@ -388,6 +396,7 @@ static struct aio_poll *poll_make(struct aio_context *c, const struct aio_reques
 	p->pt.queue = poll_enqueue;
 	p->pt.key = p->events;
 	work_init(&p->work, poll_work);
+	timer_init(&p->kick, poll_kick);
 	return p;
 }
 

@@ -39,3 +39,4 @@ Suite *suite_disks(void);
 Suite *suite_parallel(void);
 Suite *suite_snapshots(void);
 Suite *suite_product(void);
+Suite *suite_ipc(void);
