@@ -27,6 +27,7 @@ build/distro/root.state: $(DISTRO_MANIFEST) distro/mkroot
 	@mv $@.new $@
 
 build/rootfs.ext2: build/distro/root.state distro/mkfs $(DISTRO_OVERLAY) $(DISTRO_EXTRA)
+	@$(MAKE) --no-print-directory build/maestro-img
 	@echo "  IMAGE   $@"
 	@fakeroot -i $< -- distro/mkfs build/distro/root $@ distro/overlay \
 		$(if $(wildcard $(MAESTRO_EXTRA)),+$(MAESTRO_EXTRA))
@@ -43,6 +44,7 @@ build/distro/devroot.state: build/debs/distro-devroot.manifest distro/mkroot
 	@mv $@.new $@
 
 build/devroot.ext2: build/distro/devroot.state distro/mkfs $(DISTRO_OVERLAY)
+	@$(MAKE) --no-print-directory build/maestro-img
 	@echo "  IMAGE   $@"
 	@fakeroot -i $< -- distro/mkfs --free 1024 build/distro/devroot $@ distro/overlay
 

@@ -193,14 +193,16 @@ static int copy_file(struct copy *c, const char *from, const char *to, const str
 }
 
 /* ---------------------------------------------------------------- trees */
-/* Makes room for something of this type: what is there goes, unless both are directories. */
-static int clear_target(struct side *to, const char *path, mode_t type)
+/* Makes room for something of this type: what is there goes, unless both are directories (or, with links, it leads to one). */
+static int clear_target(struct side *to, const char *path, mode_t type, bool links)
 {
 	struct stat st;
 	int err = side_lstat(to, path, &st);
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
+	if (links && S_ISDIR(type) && S_ISLNK(st.st_mode))
+		(void)side_stat(to, path, &st);
 	if (S_ISDIR(st.st_mode))
 		return S_ISDIR(type) ? 0 : -EISDIR;
 	return S_ISDIR(type) ? -ENOTDIR : side_unlink(to, path);
@@ -209,7 +211,7 @@ static int clear_target(struct side *to, const char *path, mode_t type)
 /* One thing that is no directory. *left: bytes not written. */
 static int copy_one(struct copy *c, const char *from, const char *to, struct stat *st, uint64_t *left)
 {
-	int err = clear_target(&c->to, to, st->st_mode);
+	int err = clear_target(&c->to, to, st->st_mode, false);
 
 	if (err)
 		return err;
@@ -247,10 +249,12 @@ static enum img_exit copy_directory(struct copy *c, struct text *from, struct te
 {
 	struct names names;
 	enum img_exit bad = IMG_OK;
-	int err = clear_target(&c->to, to->data, st->st_mode);
+	int err = clear_target(&c->to, to->data, st->st_mode, c->keep_dirs);
+	bool keep;
 
 	if (!err)
 		err = side_mkdir(&c->to, to->data, 0700);
+	keep = err == -EEXIST && c->keep_dirs;
 	if (err == -EEXIST)
 		err = 0;
 	if (!err)
@@ -265,7 +269,7 @@ static enum img_exit copy_directory(struct copy *c, struct text *from, struct te
 		text_cut(to, t);
 	}
 	names_free(&names);
-	if (bad)
+	if (bad || keep)
 		return bad;
 	err = finish(c, from->data, to->data, st);
 	return err ? tell(c, from->data, to->data, err, 0) : IMG_OK;

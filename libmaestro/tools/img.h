@@ -161,6 +161,7 @@ struct copy {
 	struct override over;
 	struct links links;
 	char *buf;	   /* COPY_CHUNK */
+	bool keep_dirs; /* directories that are there stay as they are */
 	bool warned_owner, warned_xattr;
 };
 void copy_init(struct copy *c, struct session *s, struct image *from, struct image *to);

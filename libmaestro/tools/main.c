@@ -23,10 +23,11 @@ static const struct command commands[] = {
 	{"stat", command_stat, "IMAGE [PATH...]", "Shows all about files; links are not followed."},
 	{"find", command_find, "[--name GLOB] [--type LETTERS] [--maxdepth N] [--print0 | --ls] IMAGE [PATH...]",
 	 "Lists all below. Types: f d l c b p s."},
-	{"cp", command_cp, "[--owner UID:GID] [--mode MODE] [--spec TABLE] FROM... TO",
+	{"cp", command_cp, "[--owner UID:GID] [--mode MODE] [--spec TABLE] [--no-overwrite-dir] FROM... TO",
 	 "Copies files and trees, IMAGE:/path being inside an image: in, out, within, or from image to image. All is kept: types, holes, hard links,\n"
 	 "owners, modes, times, extended attributes, ACLs. FROM/. means what FROM holds. To the host goes what its user may: owners only for root.\n"
-	 "--owner and --mode (as for chmod, u=rwX,go=rX for one) replace what the source has; --spec applies a table afterwards."},
+	 "--owner and --mode (as for chmod, u=rwX,go=rX for one) replace what the source has; --spec applies a table afterwards;\n"
+	 "--no-overwrite-dir leaves directories that are there (or links to such) as they are."},
 	{"tar", command_tar, "[--format pax|gnu|ustar] IMAGE ARCHIVE [DIRECTORY]",
 	 "Packs the tree into an archive (\"-\": standard output), names sorted."},
 	{"untar", command_untar, "[--owner UID:GID] [--mode MODE] [--spec TABLE] IMAGE ARCHIVE [DIRECTORY]",

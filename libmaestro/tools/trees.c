@@ -13,7 +13,8 @@
 
 #include "ext2_disk.h"
 
-static const struct option tree_options[] = {{"owner", 1, NULL, 'o'}, {"mode", 1, NULL, 'm'}, {"spec", 1, NULL, 'S'}, {0}};
+static const struct option tree_options[] = {{"owner", 1, NULL, 'o'}, {"mode", 1, NULL, 'm'}, {"spec", 1, NULL, 'S'},
+					      {"no-overwrite-dir", 0, NULL, 'k'}, {0}};
 
 /* Options that replace what the source says; false: bad use, which was said. */
 static bool override_option(struct session *s, const char *command, int c, struct override *over, const char **spec)
@@ -61,7 +62,8 @@ static enum img_exit copy_operand(struct copy *c, const char *from, const char *
 	return bad;
 }
 
-static enum img_exit copy_place(struct session *s, const char *from, struct image *to, const char *to_path, const struct override *over, bool several)
+static enum img_exit copy_place(struct session *s, const char *from, struct image *to, const char *to_path, const struct override *over, bool several,
+				bool keep_dirs)
 {
 	struct image *source = NULL;
 	struct place p = {0};
@@ -75,6 +77,7 @@ static enum img_exit copy_place(struct session *s, const char *from, struct imag
 	if (!bad) {
 		copy_init(&c, s, source, to);
 		c.over = *over;
+		c.keep_dirs = keep_dirs;
 		bad = copy_operand(&c, p.path ? p.path : from, to_path, several);
 		copy_fini(&c);
 	}
@@ -89,12 +92,15 @@ enum img_exit command_cp(struct session *s, int argc, char **argv)
 	struct place p = {0};
 	const char *spec = NULL;
 	enum img_exit bad = IMG_OK;
-	bool inside;
+	bool inside, keep_dirs = false;
 	int c;
 
-	while ((c = next_option(s, argc, argv, "arRdo:m:S:", tree_options)) != -1)
-		if (c == '?' || (!strchr("arRd", c) && !override_option(s, "cp", c, &over, &spec)))
+	while ((c = next_option(s, argc, argv, "arRdo:m:S:", tree_options)) != -1) {
+		if (c == 'k')
+			keep_dirs = true;
+		else if (c == '?' || (!strchr("arRd", c) && !override_option(s, "cp", c, &over, &spec)))
 			return IMG_USAGE;
+	}
 	if (argc - optind < 2)
 		return usage_error(s, "cp", "from where, and where to? (IMAGE:/path is inside an image)");
 	inside = place_in_image(argv[argc - 1]);
@@ -108,7 +114,7 @@ enum img_exit command_cp(struct session *s, int argc, char **argv)
 		bad = image_open(s, &p, true, &to);
 	}
 	for (int i = optind; !bad && i < argc - 1; i++)
-		bad = copy_place(s, argv[i], to, p.path ? p.path : argv[argc - 1], &over, argc - optind > 2);
+		bad = copy_place(s, argv[i], to, p.path ? p.path : argv[argc - 1], &over, argc - optind > 2, keep_dirs);
 	if (!bad && spec)
 		bad = spec_apply(s, to, spec, "/");
 	place_free(&p);
