@@ -6,55 +6,44 @@
 #include "fs_host.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 
-static struct front *front_of(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
-
-static struct maestro_node *node_of(const struct front *f, fuse_ino_t ino)
+struct maestro_node *front_node(const struct front *f, fuse_ino_t ino)
 {
 	return ino == FUSE_ROOT_ID ? f->root : (struct maestro_node *)ino;
 }
 
-static struct maestro_caller caller_of(fuse_req_t req)
+struct maestro_caller front_caller(fuse_req_t req)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
+	if (front_of(req)->fakeroot)
+		return (struct maestro_caller){.privileged = true};
 	return (struct maestro_caller){.uid = ctx->uid, .gid = ctx->gid, .privileged = true};
 }
 
-static struct maestro_file *file_of(const struct fuse_file_info *fi)
+void front_stat(const struct front *f, const struct maestro_attr *a, struct stat *st)
 {
-	return (struct maestro_file *)(uintptr_t)fi->fh;
+	*st = (struct stat){
+		.st_ino = a->ino,
+		.st_mode = a->mode,
+		.st_nlink = a->nlink,
+		.st_uid = f->uid < 0 ? a->uid : (uid_t)f->uid,
+		.st_gid = f->gid < 0 ? a->gid : (gid_t)f->gid,
+		.st_rdev = makedev(a->rdev_major, a->rdev_minor),
+		.st_size = (off_t)a->size,
+		.st_blksize = a->blksize,
+		.st_blocks = (blkcnt_t)a->blocks,
+		.st_atim = {.tv_sec = a->atime, .tv_nsec = a->atime_ns},
+		.st_mtim = {.tv_sec = a->mtime, .tv_nsec = a->mtime_ns},
+		.st_ctim = {.tv_sec = a->ctime, .tv_nsec = a->ctime_ns},
+	};
 }
 
-static void to_stat(const struct maestro_attr *a, struct stat *st)
-{
-	memset(st, 0, sizeof(*st));
-	st->st_ino = a->ino;
-	st->st_mode = a->mode;
-	st->st_nlink = a->nlink;
-	st->st_uid = a->uid;
-	st->st_gid = a->gid;
-	st->st_rdev = makedev(a->rdev_major, a->rdev_minor);
-	st->st_size = (off_t)a->size;
-	st->st_blksize = a->blksize;
-	st->st_blocks = (blkcnt_t)a->blocks;
-	st->st_atim = (struct timespec){.tv_sec = a->atime, .tv_nsec = a->atime_ns};
-	st->st_mtim = (struct timespec){.tv_sec = a->mtime, .tv_nsec = a->mtime_ns};
-	st->st_ctim = (struct timespec){.tv_sec = a->ctime, .tv_nsec = a->ctime_ns};
-}
-
-/* Takes over one lookup of n; gives it back on error. */
-static int fill_entry(const struct front *f, struct maestro_node *n, struct fuse_entry_param *e)
+int front_entry(const struct front *f, struct maestro_node *n, struct fuse_entry_param *e)
 {
 	struct maestro_attr a;
 	int err = maestro_node_getattr(f->k, n, &a);
@@ -65,7 +54,7 @@ static int fill_entry(const struct front *f, struct maestro_node *n, struct fuse
 		return err;
 	}
 	e->ino = n == f->root ? FUSE_ROOT_ID : (fuse_ino_t)n;
-	to_stat(&a, &e->attr);
+	front_stat(f, &a, &e->attr);
 	e->attr_timeout = e->entry_timeout = f->timeout;
 	return 0;
 }
@@ -76,26 +65,42 @@ static void reply_entry(fuse_req_t req, int err, struct maestro_node *n)
 	struct fuse_entry_param e;
 
 	if (!err)
-		err = fill_entry(f, n, &e);
+		err = front_entry(f, n, &e);
 	if (err)
 		fuse_reply_err(req, -err);
 	else if (fuse_reply_entry(req, &e) == -ENOENT) /* the request was interrupted: nobody will forget it */
 		maestro_node_forget(f->k, n, 1);
 }
 
+static void want(struct fuse_conn_info *conn, unsigned caps)
+{
+	conn->want |= conn->capable & caps;
+}
+
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
-	(void)userdata;
-	conn->want &= ~(unsigned)FUSE_CAP_HANDLE_KILLPRIV; /* the host's kernel clears set-id bits, by its caller's rights */
-	if (conn->capable & FUSE_CAP_EXPORT_SUPPORT)
-		conn->want |= FUSE_CAP_EXPORT_SUPPORT;
+	struct front *f = userdata;
+
+	/* The host's kernel clears set-id bits, by its caller's rights. Splicing would copy once more: data goes to and from the kernel's own pages. */
+	conn->want &= ~(unsigned)(FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA);
+	want(conn, FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ |
+			   FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_IOCTL_DIR | FUSE_CAP_ASYNC_DIO);
+	conn->want &= ~(unsigned)FUSE_CAP_WRITEBACK_CACHE;
+	if (f->writeback && !f->read_only)
+		want(conn, FUSE_CAP_WRITEBACK_CACHE);
+	f->stateless = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
+	f->stateless_dirs = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
+	conn->max_write = 1u << 20;
+	conn->max_background = 64;
+	conn->congestion_threshold = 48;
+	conn->time_gran = 1;
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	const struct front *f = front_of(req);
 	struct maestro_node *n;
-	int err = maestro_node_lookup(f->k, NULL, node_of(f, parent), name, &n);
+	int err = maestro_node_lookup(f->k, NULL, front_node(f, parent), name, &n);
 
 	if (err == -ENOENT) {
 		struct fuse_entry_param none = {.entry_timeout = f->timeout}; /* a name that is not there may be kept as well */
@@ -109,7 +114,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void forget(const struct front *f, fuse_ino_t ino, uint64_t count)
 {
 	if (ino != FUSE_ROOT_ID)
-		maestro_node_forget(f->k, node_of(f, ino), count);
+		maestro_node_forget(f->k, front_node(f, ino), count);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
@@ -133,7 +138,7 @@ static void reply_attr(fuse_req_t req, int err, const struct maestro_attr *a)
 		fuse_reply_err(req, -err);
 		return;
 	}
-	to_stat(a, &st);
+	front_stat(front_of(req), a, &st);
 	fuse_reply_attr(req, &st, front_of(req)->timeout);
 }
 
@@ -141,7 +146,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
 	const struct front *f = front_of(req);
 	struct maestro_attr a;
-	int err = maestro_node_getattr(f->k, node_of(f, ino), &a);
+	int err = maestro_node_getattr(f->k, front_node(f, ino), &a);
 
 	(void)fi;
 	reply_attr(req, err, &a);
@@ -155,7 +160,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 	} map[] = {{FUSE_SET_ATTR_MODE, MAESTRO_SET_MODE}, {FUSE_SET_ATTR_UID, MAESTRO_SET_UID}, {FUSE_SET_ATTR_GID, MAESTRO_SET_GID},
 		   {FUSE_SET_ATTR_SIZE, MAESTRO_SET_SIZE}};
 	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
+	struct maestro_caller who = front_caller(req);
 	struct maestro_attr a = {
 		.mode = st->st_mode,
 		.uid = st->st_uid,
@@ -181,7 +186,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 		set |= MAESTRO_SET_MTIME_NOW;
 	else if (to_set & FUSE_SET_ATTR_MTIME)
 		set |= MAESTRO_SET_MTIME;
-	err = maestro_node_setattr(f->k, &who, node_of(f, ino), set, &a, &a);
+	err = maestro_node_setattr(f->k, &who, front_node(f, ino), set, &a, &a);
 	reply_attr(req, err, &a);
 }
 
@@ -189,7 +194,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	const struct front *f = front_of(req);
 	char text[4097];
-	ssize_t len = maestro_node_readlink(f->k, node_of(f, ino), text, sizeof(text) - 1);
+	ssize_t len = maestro_node_readlink(f->k, front_node(f, ino), text, sizeof(text) - 1);
 
 	if (len < 0) {
 		fuse_reply_err(req, (int)-len);
@@ -202,9 +207,9 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
 	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
+	struct maestro_caller who = front_caller(req);
 	struct maestro_node *n;
-	int err = maestro_node_mknod(f->k, &who, node_of(f, parent), name, mode, major(rdev), minor(rdev), &n);
+	int err = maestro_node_mknod(f->k, &who, front_node(f, parent), name, mode, major(rdev), minor(rdev), &n);
 
 	reply_entry(req, err, n);
 }
@@ -212,9 +217,9 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
+	struct maestro_caller who = front_caller(req);
 	struct maestro_node *n;
-	int err = maestro_node_mkdir(f->k, &who, node_of(f, parent), name, mode, &n);
+	int err = maestro_node_mkdir(f->k, &who, front_node(f, parent), name, mode, &n);
 
 	reply_entry(req, err, n);
 }
@@ -222,9 +227,9 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
 	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
+	struct maestro_caller who = front_caller(req);
 	struct maestro_node *n;
-	int err = maestro_node_symlink(f->k, &who, node_of(f, parent), name, target, &n);
+	int err = maestro_node_symlink(f->k, &who, front_node(f, parent), name, target, &n);
 
 	reply_entry(req, err, n);
 }
@@ -232,226 +237,44 @@ static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, co
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
 	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
+	struct maestro_caller who = front_caller(req);
 	struct maestro_node *n;
-	int err = maestro_node_link(f->k, &who, node_of(f, ino), node_of(f, parent), name);
+	int err = maestro_node_link(f->k, &who, front_node(f, ino), front_node(f, parent), name);
 
 	if (!err)
-		err = maestro_node_lookup(f->k, NULL, node_of(f, parent), name, &n);
+		err = maestro_node_lookup(f->k, NULL, front_node(f, parent), name, &n);
 	reply_entry(req, err, n);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
+	struct maestro_caller who = front_caller(req);
 
-	fuse_reply_err(req, -maestro_node_unlink(f->k, &who, node_of(f, parent), name));
+	fuse_reply_err(req, -maestro_node_unlink(f->k, &who, front_node(f, parent), name));
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
+	struct maestro_caller who = front_caller(req);
 
-	fuse_reply_err(req, -maestro_node_rmdir(f->k, &who, node_of(f, parent), name));
+	fuse_reply_err(req, -maestro_node_rmdir(f->k, &who, front_node(f, parent), name));
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *to_name, unsigned flags)
 {
 	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
+	struct maestro_caller who = front_caller(req);
 
-	fuse_reply_err(req, -maestro_node_rename(f->k, &who, node_of(f, parent), name, node_of(f, to), to_name, flags));
-}
-
-/* ---------------------------------------------------------------- files */
-static int open_file(fuse_req_t req, fuse_ino_t ino, int flags, struct fuse_file_info *fi)
-{
-	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
-	struct maestro_file *file;
-	int err;
-
-	/* O_APPEND: the host's kernel sends the right offsets; O_DIRECT, O_SYNC: it syncs. */
-	err = maestro_node_open(f->k, &who, node_of(f, ino), (unsigned)(flags & (O_ACCMODE | O_TRUNC | O_DIRECTORY | O_NOATIME)), &file);
-	if (!err)
-		fi->fh = (uint64_t)(uintptr_t)file;
-	return err;
-}
-
-static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	int err = open_file(req, ino, fi->flags, fi);
-
-	if (err) {
-		fuse_reply_err(req, -err);
-		return;
-	}
-	fi->keep_cache = 1;
-	if (fuse_reply_open(req, fi) == -ENOENT)
-		maestro_file_close(front_of(req)->k, file_of(fi));
-}
-
-static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	int err = open_file(req, ino, O_RDONLY | O_DIRECTORY, fi);
-
-	if (err) {
-		fuse_reply_err(req, -err);
-		return;
-	}
-	if (fuse_reply_open(req, fi) == -ENOENT)
-		maestro_file_close(front_of(req)->k, file_of(fi));
-}
-
-static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
-{
-	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
-	struct fuse_entry_param e;
-	struct maestro_node *n;
-	struct maestro_file *file;
-	int err = maestro_node_create(f->k, &who, node_of(f, parent), name, mode, (unsigned)(fi->flags & O_ACCMODE), &n, &file);
-
-	if (err == -EEXIST && !(fi->flags & O_EXCL)) {
-		err = maestro_node_lookup(f->k, NULL, node_of(f, parent), name, &n);
-		if (!err) {
-			err = maestro_node_open(f->k, &who, n, (unsigned)(fi->flags & (O_ACCMODE | O_TRUNC)), &file);
-			if (err)
-				maestro_node_forget(f->k, n, 1);
-		}
-	}
-	if (!err) {
-		err = fill_entry(f, n, &e);
-		if (err)
-			maestro_file_close(f->k, file);
-	}
-	if (err) {
-		fuse_reply_err(req, -err);
-		return;
-	}
-	fi->fh = (uint64_t)(uintptr_t)file;
-	fi->keep_cache = 1;
-	if (fuse_reply_create(req, &e, fi) == -ENOENT) {
-		maestro_file_close(f->k, file);
-		maestro_node_forget(f->k, n, 1);
-	}
-}
-
-static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	char *buf = malloc(size);
-	ssize_t n;
-
-	(void)ino;
-	if (!buf) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	n = maestro_file_read(front_of(req)->k, file_of(fi), buf, size, (uint64_t)off);
-	if (n < 0)
-		fuse_reply_err(req, (int)-n);
-	else
-		fuse_reply_buf(req, buf, (size_t)n);
-	free(buf);
-}
-
-static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	ssize_t n = maestro_file_write(front_of(req)->k, file_of(fi), buf, size, (uint64_t)off);
-
-	(void)ino;
-	if (n < 0)
-		fuse_reply_err(req, (int)-n);
-	else
-		fuse_reply_write(req, (size_t)n);
-}
-
-static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	(void)ino;
-	fuse_reply_err(req, -maestro_file_flush(front_of(req)->k, file_of(fi)));
-}
-
-static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	(void)ino;
-	maestro_file_close(front_of(req)->k, file_of(fi));
-	fuse_reply_err(req, 0);
-}
-
-static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
-{
-	(void)ino;
-	fuse_reply_err(req, -maestro_file_fsync(front_of(req)->k, file_of(fi), datasync));
-}
-
-static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *fi)
-{
-	(void)ino;
-	fuse_reply_err(req, -maestro_file_fallocate(front_of(req)->k, file_of(fi), mode, (uint64_t)offset, (uint64_t)length));
-}
-
-static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
-{
-	int64_t pos = maestro_file_lseek(front_of(req)->k, file_of(fi), off, whence);
-
-	(void)ino;
-	if (pos < 0)
-		fuse_reply_err(req, (int)-pos);
-	else
-		fuse_reply_lseek(req, pos);
-}
-
-/* ---------------------------------------------------------------- directories */
-struct listing {
-	fuse_req_t req;
-	char *buf;
-	size_t size, used;
-};
-
-static bool add_entry(void *arg, const char *name, size_t len, uint64_t ino, unsigned type, uint64_t next)
-{
-	struct listing *l = arg;
-	struct stat st = {.st_ino = ino, .st_mode = type << 12};
-	char text[256];
-	size_t n;
-
-	if (len > 255)
-		return true;
-	memcpy(text, name, len);
-	text[len] = 0;
-	n = fuse_add_direntry(l->req, l->buf + l->used, l->size - l->used, text, &st, (off_t)next);
-	if (n > l->size - l->used)
-		return false;
-	l->used += n;
-	return true;
-}
-
-static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	struct listing l = {.req = req, .buf = malloc(size), .size = size};
-	int err;
-
-	(void)ino;
-	if (!l.buf) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	err = maestro_file_readdir(front_of(req)->k, file_of(fi), (uint64_t)off, add_entry, &l);
-	if (err && !l.used)
-		fuse_reply_err(req, -err);
-	else
-		fuse_reply_buf(req, l.buf, l.used);
-	free(l.buf);
+	fuse_reply_err(req, -maestro_node_rename(f->k, &who, front_node(f, parent), name, front_node(f, to), to_name, flags));
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	const struct front *f = front_of(req);
 	struct maestro_statfs s;
-	int err = maestro_node_statfs(f->k, node_of(f, ino ? ino : FUSE_ROOT_ID), &s);
+	int err = maestro_node_statfs(f->k, front_node(f, ino ? ino : FUSE_ROOT_ID), &s);
 
 	if (err) {
 		fuse_reply_err(req, -err);
@@ -471,50 +294,6 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	});
 }
 
-/* ---------------------------------------------------------------- extended attributes */
-static void reply_xattr(fuse_req_t req, ssize_t n, char *buf, size_t size)
-{
-	if (n < 0)
-		fuse_reply_err(req, (int)-n);
-	else if (!size)
-		fuse_reply_xattr(req, (size_t)n);
-	else
-		fuse_reply_buf(req, buf, (size_t)n);
-	free(buf);
-}
-
-static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
-{
-	const struct front *f = front_of(req);
-	char *buf = malloc(size ? size : 1);
-
-	reply_xattr(req, buf ? maestro_node_getxattr(f->k, NULL, node_of(f, ino), name, buf, size) : -ENOMEM, buf, size);
-}
-
-static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
-{
-	const struct front *f = front_of(req);
-	char *buf = malloc(size ? size : 1);
-
-	reply_xattr(req, buf ? maestro_node_listxattr(f->k, NULL, node_of(f, ino), buf, size) : -ENOMEM, buf, size);
-}
-
-static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
-{
-	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
-
-	fuse_reply_err(req, -maestro_node_setxattr(f->k, &who, node_of(f, ino), name, value, size, flags));
-}
-
-static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
-{
-	const struct front *f = front_of(req);
-	struct maestro_caller who = caller_of(req);
-
-	fuse_reply_err(req, -maestro_node_setxattr(f->k, &who, node_of(f, ino), name, NULL, 0, XATTR_REPLACE));
-}
-
 const struct fuse_lowlevel_ops front_ops = {
 	.init = op_init,
 	.lookup = op_lookup,
@@ -531,17 +310,16 @@ const struct fuse_lowlevel_ops front_ops = {
 	.rmdir = op_rmdir,
 	.rename = op_rename,
 	.open = op_open,
-	.create = op_create,
 	.read = op_read,
 	.write = op_write,
-	.flush = op_flush,
-	.release = op_release,
 	.fsync = op_fsync,
 	.fallocate = op_fallocate,
 	.lseek = op_lseek,
+	.copy_file_range = op_copy_file_range,
+	.ioctl = op_ioctl,
 	.opendir = op_opendir,
 	.readdir = op_readdir,
-	.releasedir = op_release,
+	.readdirplus = op_readdirplus,
 	.fsyncdir = op_fsync,
 	.statfs = op_statfs,
 	.getxattr = op_getxattr,

@@ -22,22 +22,40 @@ static kerr_t open_path(const struct path *p, unsigned flags, struct maestro_fil
 	return 0;
 }
 
-int maestro_node_open(struct maestro *k, const struct maestro_caller *who, struct maestro_node *n, unsigned flags, struct maestro_file **out)
+/* What open(2) asks of an object that is there. */
+static kerr_t may_open(struct inode *inode, unsigned flags)
 {
-	return NODE_CALL_AS(k, who, open_path(&n->path, flags, out));
+	static const unsigned masks[] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
+	unsigned mask = masks[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0);
+
+	if ((inode->flags & INODE_APPEND) && (mask & MAY_WRITE) && (!(flags & O_APPEND) || (flags & O_TRUNC)))
+		return KERR(EPERM);
+	return inode_permission(inode, mask);
 }
 
-/* The file was just made by us: it is opened whatever its mode says (open(2)), with all privileges. */
-static kerr_t open_made(const struct path *p, unsigned flags, struct maestro_file **file)
+static kerr_t open_checked(const struct path *p, unsigned flags, struct maestro_file **out)
+{
+	kerr_t err = may_open(p->dentry->inode, flags);
+
+	return err ? err : open_path(p, flags, out);
+}
+
+int maestro_node_open(struct maestro *k, const struct maestro_caller *who, struct maestro_node *n, unsigned flags, struct maestro_file **out)
+{
+	return NODE_CALL_AS(k, who, open_checked(&n->path, flags, out));
+}
+
+/* With all privileges. checked: what they do not override holds. */
+static kerr_t open_privileged(const struct path *p, unsigned flags, bool checked, struct maestro_file **file)
 {
 	const struct cred *mine = node_exchange_cred(cred_get(kernel()->proc.root_cred));
-	kerr_t err = open_path(p, flags & ~O_TRUNC, file);
+	kerr_t err = checked ? open_checked(p, flags, file) : open_path(p, flags, file);
 
 	cred_put(node_exchange_cred(mine));
 	return err;
 }
 
-static void close_file(struct maestro_file *f)
+void node_file_close(struct maestro_file *f)
 {
 	struct lib_nodes *l = node_state();
 
@@ -62,19 +80,86 @@ int maestro_node_create(struct maestro *k, const struct maestro_caller *who, str
 	if (!err) {
 		struct maestro_file *f;
 
-		err = open_made(&p, flags, &f);
+		err = open_privileged(&p, flags & ~O_TRUNC, false, &f); /* just made by us: whatever its mode says, as open(2) */
 		if (err) {
 			path_put(&p);
 		} else {
 			err = node_of(&p, out);
 			if (err)
-				close_file(f);
+				node_file_close(f);
 			else
 				*file = f;
 		}
 	}
 	node_leave_as(saved);
 	return kerr_code(err);
+}
+
+/* For reading and writing where that is possible at all. */
+static kerr_t open_own(struct maestro_node *n, struct maestro_file **out)
+{
+	bool dir = S_ISDIR(n->path.dentry->inode->mode);
+	kerr_t err = open_privileged(&n->path, dir ? O_RDONLY | O_DIRECTORY : O_RDWR, true, out);
+
+	if (kerr_code(err) == -EPERM && !dir)
+		err = open_privileged(&n->path, O_RDWR | O_APPEND, true, out); /* one that may only be appended to */
+	if (err && !dir && kerr_code(err) != -ENOMEM)
+		err = open_privileged(&n->path, O_RDONLY, true, out); /* a read-only file system, or a file that must not be changed */
+	return err;
+}
+
+/* Makes f the node's file in place of `old`, which goes with the node, since others may be using it; false: somebody was faster. */
+static bool own_replace(struct maestro_node *n, struct maestro_file *old, struct maestro_file *f)
+{
+	struct lib_nodes *l = node_state();
+	bool ours;
+
+	mutex_lock(&l->mutex);
+	ours = n->own == old;
+	if (ours) {
+		f->older = old;
+		store_release(&n->own, f);
+	}
+	mutex_unlock(&l->mutex);
+	return ours;
+}
+
+static kerr_t own_file(struct maestro_node *n, struct maestro_file *old, struct maestro_file **out)
+{
+	struct maestro_file *f;
+	kerr_t err = open_own(n, &f);
+
+	if (err)
+		return err;
+	if (!own_replace(n, old, f))
+		node_file_close(f);
+	*out = load_acquire(&n->own);
+	return 0;
+}
+
+int maestro_node_file(struct maestro *k, struct maestro_node *n, struct maestro_file **out)
+{
+	*out = load_acquire(&n->own);
+	return likely(*out) ? 0 : NODE_CALL(k, own_file(n, NULL, out));
+}
+
+int maestro_node_file_again(struct maestro *k, struct maestro_node *n)
+{
+	struct maestro_file *old = load_acquire(&n->own), *f;
+
+	return old ? NODE_CALL(k, own_file(n, old, &f)) : 0;
+}
+
+long maestro_file_ioctl(struct maestro *k, const struct maestro_caller *who, struct maestro_file *f, unsigned cmd, void *arg)
+{
+	const struct cred *saved;
+	long ret = node_enter_as(k, who, &saved);
+
+	if (ret)
+		return ret;
+	ret = vfs_ioctl(f->file, cmd, (unsigned long)arg);
+	node_leave_as(saved);
+	return ret == -ENOIOCTLCMD ? -ENOTTY : ret;
 }
 
 ssize_t maestro_file_read(struct maestro *k, struct maestro_file *f, void *buf, size_t n, uint64_t offset)
@@ -185,6 +270,6 @@ void maestro_file_close(struct maestro *k, struct maestro_file *f)
 {
 	if (node_enter(k))
 		return;
-	close_file(f);
+	node_file_close(f);
 	hosted_leave();
 }

@@ -190,6 +190,10 @@ kerr_t node_of(struct path *p, struct maestro_node **out)
 
 static void node_release(struct maestro_node *n)
 {
+	for (struct maestro_file *f = n->own, *older; f; f = older) {
+		older = f->older;
+		node_file_close(f);
+	}
 	path_put(&n->path);
 	kfree(n);
 }
@@ -220,11 +224,6 @@ void lib_nodes_release(void)
 
 	if (!l)
 		return;
-	list_for_each_safe(f, tmp, &l->files, node) {
-		list_del(&f->node);
-		file_put(f->file);
-		kfree(f);
-	}
 	for (unsigned i = 0; i < NODE_BUCKETS; i++) {
 		struct hlist *h = &l->hash[i];
 
@@ -235,6 +234,8 @@ void lib_nodes_release(void)
 			node_release(n);
 		}
 	}
+	list_for_each_safe(f, tmp, &l->files, node)
+		node_file_close(f);
 	for (unsigned i = 0; i < READY_CREDS; i++)
 		if (l->ready[i].cred)
 			cred_put(l->ready[i].cred);

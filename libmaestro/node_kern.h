@@ -20,10 +20,12 @@ struct maestro_node {
 	struct hlist_node hash; /* [mutex] */
 	struct path path;	/* [c] */
 	u64 count;		/* [mutex] lookups not yet forgotten */
+	struct maestro_file *own; /* [a] maestro_node_file()'s, or NULL */
 };
 struct maestro_file {
 	struct list node; /* [mutex] */
 	struct file *file; /* [c] */
+	struct maestro_file *older; /* [mutex] of a node's own: what was its file before */
 };
 struct ready_cred {
 	const struct cred *cred; /* NULL: free */
@@ -49,6 +51,9 @@ void node_leave_as(const struct cred *saved);
 const struct cred *node_exchange_cred(const struct cred *c);
 /* The node of p's object, one lookup more. Consumes the reference to p, also on error. */
 kerr_t node_of(struct path *p, struct maestro_node **out) __must_check;
+
+/* --- node_file_kern.c; inside --- */
+void node_file_close(struct maestro_file *f);
 
 /* The value of expr, a kerr_t computed inside the instance k (as who), as a code; or the code that entering gave. */
 #define NODE_CALL(k, expr)                               \

@@ -8,6 +8,8 @@ LIB_HOST := $(sort $(wildcard libmaestro/*_host.c))
 LIB_KERN_SRCS := $(CORE_COMMON) $(CORE_X86_64) $(HOSTED_KERN) $(LIB_KERN)
 LIB_HOST_SRCS := $(HOSTED_HOST) $(LIB_HOST)
 PREFIX ?= /usr/local
+# mount(8) looks for its helpers in /sbin alone
+MOUNT_HELPERS ?= $(if $(filter /usr /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
 
 LIB_INC := -Ihal/hosted-posix -Ilibmaestro/include
 # -O1 and sanitizers see less of what is initialised, and use more stack than the limit for kernel stacks counts on; hosted ones are 64 KiB.
@@ -67,5 +69,6 @@ install: lib build/maestro-img build/maestro-fuse ## library, header, tools, man
 	install -m 644 libmaestro/include/maestro.h $(DESTDIR)$(PREFIX)/include/
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(LIB_VERSION)|' libmaestro/maestro.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/maestro.pc
 	install -m 755 build/maestro-img build/maestro-fuse $(DESTDIR)$(PREFIX)/bin/
+	install -d $(DESTDIR)$(MOUNT_HELPERS) && ln -sf $(PREFIX)/bin/maestro-fuse $(DESTDIR)$(MOUNT_HELPERS)/mount.fuse.maestro
 	install -m 644 docs/man/maestro-img.1 docs/man/maestro-fuse.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 docs/man/libmaestro.3 docs/man/maestro_*.3 $(DESTDIR)$(PREFIX)/share/man/man3/

@@ -339,6 +339,15 @@ int maestro_node_open(struct maestro *k, const struct maestro_caller *who, struc
 /* Makes a new file (-EEXIST) and opens it. */
 int maestro_node_create(struct maestro *k, const struct maestro_caller *who, struct maestro_node *dir, const char *name, uint32_t mode, unsigned flags,
 			struct maestro_node **out, struct maestro_file **file);
+/*
+ * A file that belongs to the node: open for reading, and for writing where file system and file allow any; it goes with the node and is not to be closed.
+ * For servers that keep no state of what their clients have open, and have checked what these may do.
+ */
+int maestro_node_file(struct maestro *k, struct maestro_node *n, struct maestro_file **out);
+/* What may be done with the file has changed (FS_IOC_SETFLAGS): its own file is opened anew. */
+int maestro_node_file_again(struct maestro *k, struct maestro_node *n);
+/* ioctl(2) of the file system; arg as the command wants it. -ENOTTY: there is no such command. */
+long maestro_file_ioctl(struct maestro *k, const struct maestro_caller *who, struct maestro_file *f, unsigned cmd, void *arg);
 ssize_t maestro_file_read(struct maestro *k, struct maestro_file *f, void *buf, size_t n, uint64_t offset);
 ssize_t maestro_file_write(struct maestro *k, struct maestro_file *f, const void *buf, size_t n, uint64_t offset);
 int maestro_file_flush(struct maestro *k, struct maestro_file *f); /* as each close(2) does */
