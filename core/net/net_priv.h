@@ -39,17 +39,24 @@ static inline ktime_t socket_timeo(const unsigned long *ticks)
 	return likely(n == ULONG_MAX) ? S64_MAX : (ktime_t)n * SOCKET_TICK;
 }
 ktime_t socket_deadline(ktime_t timeo);
+void socket_no_space(struct socket *s);	 /* a send, or a poll, found no room */
+void socket_has_space(struct socket *s); /* who asked for signals hears of room */
+/* An urgent byte came: SIGURG to the file's owner. No spinlock held. */
+void socket_urgent(struct socket *s);
 /* Wakes all: the state changed. */
 void socket_state_changed(struct socket *s);
 static inline void socket_wake_in(struct socket *s)
 {
 	if (wait_queue_active(&s->in))
 		wake_up_n(&s->in, 1, EPOLLIN | EPOLLRDNORM | EPOLLRDBAND | EPOLLPRI);
+	fasync_notify(&s->async, POLL_IN);
 }
 static inline void socket_wake_out(struct socket *s)
 {
 	if (wait_queue_active(&s->out))
 		wake_up_n(&s->out, 0, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+	if (unlikely(load_relaxed(&s->flags) & SOCKET_NOSPACE))
+		socket_has_space(s);
 }
 static inline bool socket_is_stream(const struct socket *s)
 {

@@ -23,6 +23,7 @@ void socket_init(struct socket *s, const struct socket_ops *ops, int type, int p
 	s->peek_off = -1;
 	s->rcvtimeo = s->sndtimeo = ULONG_MAX;
 	spin_init(&s->lock, RANK_SOCKET, "socket");
+	fasync_queue_init(&s->async);
 	wait_queue_init(&s->in);
 	wait_queue_init(&s->out);
 }
@@ -50,6 +51,35 @@ void socket_state_changed(struct socket *s)
 {
 	wake_up_n(&s->in, 0, 0);
 	wake_up_n(&s->out, 0, 0);
+}
+
+void socket_no_space(struct socket *s)
+{
+	spin_lock(&s->lock);
+	store_relaxed(&s->flags, s->flags | SOCKET_NOSPACE);
+	spin_unlock(&s->lock);
+}
+
+void socket_has_space(struct socket *s)
+{
+	spin_lock(&s->lock);
+	store_relaxed(&s->flags, s->flags & ~(u32)SOCKET_NOSPACE);
+	spin_unlock(&s->lock);
+	fasync_notify(&s->async, POLL_OUT);
+}
+
+void socket_urgent(struct socket *s)
+{
+	struct file *f;
+
+	spin_lock(&s->lock);
+	f = s->file && atomic_inc_not_zero(&s->file->refs) ? s->file : NULL;
+	spin_unlock(&s->lock);
+	if (!f)
+		return;
+	if (file_owner_signal(f, SIGURG))
+		fasync_notify_urgent(&s->async);
+	file_put(f);
 }
 
 void socket_set_peercred(struct socket *s, pid_t pid, const struct cred *cred)
@@ -98,8 +128,16 @@ static u32 socket_poll(struct file *f, struct poll_table *pt)
 	return s->ops->poll(s, f, pt);
 }
 
+enum { FIOSETOWN = 0x8901, SIOCSPGRP, FIOGETOWN, SIOCGPGRP };
+
 static long socket_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 {
+	s32 who;
+
+	if (cmd == FIOSETOWN || cmd == SIOCSPGRP)
+		return copy_in(&who, (const s32 __user *)arg) ? -EFAULT : kerr_code(file_owner_set_number(f, who));
+	if (cmd == FIOGETOWN || cmd == SIOCGPGRP)
+		return kerr_code(put_user((s32)file_owner_get_number(f), (s32 __user *)arg));
 	return file_socket(f)->ops->ioctl(file_socket(f), cmd, arg);
 }
 
@@ -107,6 +145,11 @@ static void socket_release(struct inode *inode, struct file *f)
 {
 	(void)inode;
 	file_socket(f)->ops->release(file_socket(f));
+}
+
+static kerr_t socket_fasync(int fd, struct file *f, bool on)
+{
+	return fasync_set(fd, f, &file_socket(f)->async, on);
 }
 
 static kerr_t socket_set_flags(struct file *f, unsigned flags)
@@ -122,6 +165,7 @@ static const struct file_ops socket_fops = {
 	.write_iter = socket_write,
 	.poll = socket_poll,
 	.ioctl = socket_ioctl,
+	.fasync = socket_fasync,
 	.set_flags = socket_set_flags,
 };
 

@@ -25,7 +25,6 @@ static u32 kept_bit(int name)
 	case SO_BROADCAST:
 	case SO_KEEPALIVE:
 	case SO_NO_CHECK:
-	case SO_REUSEPORT:
 		return 1u << name;
 	case SO_NOFCS:
 		return 1u << 30;
@@ -214,6 +213,8 @@ long socket_setsockopt(struct socket *s, int name, const void __user *uval, int 
 		return -ENOENT; /* none can be attached */
 	case SO_MARK:
 		return set_mark(s, val);
+	case SO_REUSEPORT: /* of ports, which only internet sockets have */
+		return val ? -EOPNOTSUPP : 0;
 	case SO_PEEK_OFF:
 		return s->ops->set_peek_off ? kerr_code(s->ops->set_peek_off(s, val)) : -EOPNOTSUPP;
 	default:
@@ -364,6 +365,7 @@ static long answer(struct socket *s, int name, union answer *v)
 		v->pair[1] = s->opt.linger;
 		return sizeof(v->pair);
 	case SO_BSDCOMPAT:
+	case SO_REUSEPORT:
 		v->num = 0;
 		break;
 	case SO_RCVLOWAT:

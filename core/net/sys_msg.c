@@ -171,7 +171,7 @@ static kerr_t recv_results(const struct msg_in *in, const struct socket_msg *m, 
 		if (err)
 			return err;
 	}
-	err = put_user(m->report & ~MSG_CMSG_COMPAT, &umsg->flags);
+	err = put_user(m->report, &umsg->flags);
 	if (!err)
 		err = put_user((__typeof__(umsg->controllen))((uintptr_t)m->control_out - (uintptr_t)PTR(in->h.control)), &umsg->controllen);
 	return err;
@@ -208,7 +208,7 @@ long sys_sendmsg(int fd, const void __user *msg, unsigned flags)
 	kerr_t err;
 	long ret;
 
-	if (flags & MSG_CMSG_COMPAT)
+	if (flags & ABI_MSG_CMSG_COMPAT)
 		return -EINVAL;
 	err = socket_fd(fd, &f, &s);
 	if (err)
@@ -226,7 +226,7 @@ long sys_recvmsg(int fd, void __user *msg, unsigned flags)
 	u32 report;
 	long ret;
 
-	if (flags & MSG_CMSG_COMPAT)
+	if (flags & ABI_MSG_CMSG_COMPAT)
 		return -EINVAL;
 	err = socket_fd(fd, &f, &s);
 	if (err)
@@ -266,7 +266,7 @@ long sys_sendmmsg(int fd, const void __user *msgs, unsigned vlen, unsigned flags
 	kerr_t err;
 	long ret;
 
-	if (flags & MSG_CMSG_COMPAT)
+	if (flags & ABI_MSG_CMSG_COMPAT)
 		return -EINVAL;
 	err = socket_fd(fd, &f, &s);
 	if (err)
@@ -323,7 +323,7 @@ static long recvmmsg(int fd, void __user *msgs, unsigned vlen, unsigned flags, c
 	kerr_t err;
 	long ret;
 
-	if (flags & MSG_CMSG_COMPAT)
+	if (flags & ABI_MSG_CMSG_COMPAT)
 		return -EINVAL;
 	err = get_timeout(&deadline, timeout, time64);
 	if (!err)

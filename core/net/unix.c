@@ -202,6 +202,7 @@ static void peer_hang_up(struct unix_sock *peer, bool reset)
 		store_relaxed(&peer->s.error, ECONNRESET);
 	spin_unlock(&peer->s.lock);
 	socket_state_changed(&peer->s);
+	fasync_notify(&peer->s.async, POLL_HUP);
 }
 
 /* Consumes a reference. */
@@ -422,22 +423,27 @@ static long unix_getname(struct socket *s, bool peer, void *addr)
 	return len;
 }
 
-static void shut(struct unix_sock *u, unsigned how)
+/* signal: to whom of O_ASYNC it is told; the one who did it knows. */
+static void shut(struct unix_sock *u, unsigned how, bool signal)
 {
 	spin_lock(&u->s.lock);
 	store_relaxed(&u->s.shutdown, u->s.shutdown | how);
 	spin_unlock(&u->s.lock);
 	socket_state_changed(&u->s);
 	wake_up_all(&u->room);
+	if (signal && how == SHUT_BOTH)
+		fasync_notify(&u->s.async, POLL_HUP);
+	else if (signal && (how & SHUT_RECEIVE))
+		fasync_notify(&u->s.async, POLL_IN);
 }
 
 static kerr_t unix_shutdown(struct socket *s, unsigned how)
 {
 	struct unix_sock *u = unix_of(s), *peer = unix_peer_get(u);
 
-	shut(u, how);
+	shut(u, how, false);
 	if (peer && s->type != SOCK_DGRAM)
-		shut(peer, (how & SHUT_RECEIVE ? SHUT_SEND : 0) | (how & SHUT_SEND ? SHUT_RECEIVE : 0));
+		shut(peer, (how & SHUT_RECEIVE ? SHUT_SEND : 0) | (how & SHUT_SEND ? SHUT_RECEIVE : 0), true);
 	if (peer)
 		unix_put(peer);
 	return 0;

@@ -443,5 +443,7 @@ u32 unix_dgram_poll(struct socket *s, struct file *f, struct poll_table *pt)
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (unix_writable(u) && partner_has_room(u))
 		mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+	else
+		socket_no_space(s);
 	return mask;
 }

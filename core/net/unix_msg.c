@@ -67,6 +67,8 @@ kerr_t unix_wait_wmem(struct unix_sock *u, bool nonblock)
 			return KERR(EPIPE);
 		if (likely(may_charge(s)))
 			return 0;
+		if (first)
+			socket_no_space(s);
 		if (!timeo)
 			return KERR(EAGAIN);
 		if (first)
@@ -143,7 +145,7 @@ void unix_msg_free(struct unix_msg *m)
 	struct unix_sock *from = m->from;
 
 	atomic_sub(&from->s.wmem, (int)m->charge);
-	if (wait_queue_active(&from->s.out) && unix_writable(from))
+	if ((wait_queue_active(&from->s.out) || (load_relaxed(&from->s.flags) & SOCKET_NOSPACE)) && unix_writable(from))
 		socket_wake_out(&from->s);
 	if (m->files)
 		unix_files_drop(m->files);

@@ -21,6 +21,8 @@ static kerr_t deliver(struct unix_sock *to, struct unix_msg *m, bool urgent)
 		store_relaxed(&to->oob, m);
 	unix_enqueue(to, m);
 	spin_unlock(&to->s.lock);
+	if (unlikely(urgent))
+		socket_urgent(&to->s);
 	socket_wake_in(&to->s);
 	return 0;
 }
@@ -329,7 +331,8 @@ static kerr_t read_enough(struct stream_read *r)
 
 		if (ret < 0)
 			return kerr_of(ret);
-		if (r->copied >= r->target || r->scm.files || (!r->left && r->got))
+		/* a peek does not wait for more than there is */
+		if (r->copied >= r->target || r->scm.files || (r->got && (!r->left || r->peek)))
 			return 0;
 		err = socket_take_error(&r->u->s);
 		if (err)

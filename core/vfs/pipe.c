@@ -615,6 +615,14 @@ static long splice_wait_room(struct pipe *p, bool nonblock)
 	}
 }
 
+/* A stream is waited for only at the start; a socket not even then if the call is nonblocking. */
+static bool splice_would_wait(struct file *in, bool nonblock, ssize_t done)
+{
+	if (!(in->mode & FMODE_STREAM) || !(done || (nonblock && S_ISSOCK(in->inode->mode))))
+		return false;
+	return !(vfs_poll(in, NULL) & (EPOLLIN | EPOLLHUP | EPOLLERR));
+}
+
 ssize_t pipe_splice_to(struct file *in, loff_t *pos, struct file *out, size_t n, bool nonblock)
 {
 	struct pipe *p = out->inode->pipe;
@@ -631,6 +639,8 @@ ssize_t pipe_splice_to(struct file *in, loff_t *pos, struct file *out, size_t n,
 		mutex_unlock(&p->mutex);
 		if (room != 1)
 			return done ? done : room;
+		if (splice_would_wait(in, nonblock, done))
+			return done ? done : -EAGAIN;
 		page = page_alloc(GFP_KERNEL);
 		if (!page)
 			return done ? done : -ENOMEM;

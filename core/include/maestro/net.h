@@ -11,6 +11,7 @@
 #pragma once
 
 #include <maestro/cred.h>
+#include <maestro/fasync.h>
 #include <maestro/lock.h>
 #include <maestro/uaccess.h>
 #include <maestro/wait.h>
@@ -30,7 +31,6 @@ enum { SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_RAW = 3, SOCK_SEQPACKET = 5, SOCK_T
 #define MSG_NOSIGNAL 0x4000u
 #define MSG_WAITFORONE 0x10000u
 #define MSG_CMSG_CLOEXEC 0x40000000u
-#define MSG_CMSG_COMPAT 0x80000000u
 
 #define SHUT_RECEIVE 1u
 #define SHUT_SEND 2u
@@ -75,7 +75,8 @@ struct socket_ops {
 };
 
 enum socket_state { SOCKET_CLOSED, SOCKET_CONNECTED, SOCKET_LISTENING };
-enum { SOCKET_PASSCRED = 1, SOCKET_PASSSEC = 2, SOCKET_OOBINLINE = 4, SOCKET_STAMP = 8, SOCKET_STAMP_NS = 16, SOCKET_STAMP_NEW = 32, SOCKET_DEAD = 64 };
+enum { SOCKET_PASSCRED = 1, SOCKET_PASSSEC = 2, SOCKET_OOBINLINE = 4, SOCKET_STAMP = 8, SOCKET_STAMP_NS = 16, SOCKET_STAMP_NEW = 32, SOCKET_DEAD = 64,
+       SOCKET_NOSPACE = 128 /* somebody found no room: POLL_OUT is due when there is */ };
 
 #define SOCKET_TICK 4000000 /* ns: timeouts are kept in Linux's ticks of 1/250 s, as programs read them back */
 
@@ -100,6 +101,7 @@ struct socket {
 	struct socket_options { u32 bits, priority, mark; int linger; } opt; /* settings that only getsockopt reads back */
 	u64 cookie;
 	/* own locks */
+	struct fasync_queue async; /* O_ASYNC */
 	struct wait_queue in, out; /* who waits for bytes or connections; who waits for room. Both are woken when the state changes */
 };
 

@@ -23,6 +23,7 @@ struct abi_cmsghdr {
 	u32 len;
 	s32 level, type;
 };
+#define ABI_MSG_CMSG_COMPAT 0u /* a flag that programs may not give: there is none */
 /* of one buffer: its descriptor; what stands behind its bytes */
 #define ABI_SKB_HEAD 192u
 #define ABI_SKB_TAIL 256u

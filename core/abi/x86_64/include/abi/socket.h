@@ -20,6 +20,7 @@ struct abi_cmsghdr {
 	u64 len;
 	s32 level, type;
 };
+#define ABI_MSG_CMSG_COMPAT 0x80000000u /* a flag that programs may not give */
 /* of one buffer: its descriptor; what stands behind its bytes */
 #define ABI_SKB_HEAD 256u
 #define ABI_SKB_TAIL 320u
