@@ -219,6 +219,7 @@ void unix_enqueue(struct unix_sock *to, struct unix_msg *m)
 	assert_held(&to->s.lock);
 	list_add_tail(&to->queue, &m->node);
 	store_relaxed(&to->qlen, to->qlen + 1);
+	store_relaxed(&to->arrivals, to->arrivals + 1);
 }
 
 enum { SO_TIMESTAMP_OLD = 29, SO_TIMESTAMPNS_OLD = 35, SO_TIMESTAMP_NEW = 63, SO_TIMESTAMPNS_NEW = 64 };

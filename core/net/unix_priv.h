@@ -47,6 +47,7 @@ struct unix_sock {
 	/* [s.lock] */
 	struct list queue;	/* unix_msg */
 	unsigned qlen;		/* messages, or connections of a listening one */
+	u32 arrivals;		/* messages so far */
 	unsigned backlog;	/* how many more than this fill it */
 	struct list pending;	/* listening: unix_sock.pending_node, not accepted yet; a reference each */
 	struct list pending_node; /* [listener's s.lock] */

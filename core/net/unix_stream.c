@@ -121,6 +121,7 @@ struct stream_read {
 	struct scm scm;
 	size_t left, copied, target;
 	u32 skip;	 /* of the next message: SO_PEEK_OFF */
+	u32 seen;	 /* arrivals when the queue was looked at */
 	bool peek, signed_, got; /* scm says whose bytes these are; there was a message */
 };
 
@@ -266,6 +267,7 @@ static int read_queue(struct stream_read *r)
 		struct unix_msg *urgent, *m;
 
 		spin_lock(&u->s.lock);
+		r->seen = u->arrivals;
 		urgent = skip_urgent_locked(r);
 		m = head_locked(r);
 		spin_unlock(&u->s.lock);
@@ -288,33 +290,20 @@ static int read_queue(struct stream_read *r)
 	return more < 0 ? more : 0;
 }
 
-static bool readable_or_end(const struct unix_sock *u)
+/* Something came since the queue was looked at, or nothing will. */
+static bool more_or_end(const struct unix_sock *u, u32 seen)
 {
-	return load_relaxed(&u->qlen) || load_relaxed(&u->s.error) || (load_relaxed(&u->s.shutdown) & SHUT_RECEIVE);
-}
-
-/* More came than was seen: what a wait for more than is there ends by. */
-static bool more_or_end(const struct unix_sock *u, const struct list *tail)
-{
-	return (load_relaxed(&u->qlen) && load_relaxed(&u->queue.prev) != tail) || load_relaxed(&u->s.error) || (load_relaxed(&u->s.shutdown) & SHUT_RECEIVE);
+	return load_relaxed(&u->arrivals) != seen || load_relaxed(&u->s.error) || (load_relaxed(&u->s.shutdown) & SHUT_RECEIVE);
 }
 
 /* read_mutex held, dropped while it waits. */
-static kerr_t wait_data(struct stream_read *r, ktime_t deadline, ktime_t timeo)
+static kerr_t wait_data(const struct stream_read *r, ktime_t deadline, ktime_t timeo)
 {
 	struct unix_sock *u = r->u;
-	const struct list *tail = NULL;
 	kerr_t err;
 
-	spin_lock(&u->s.lock);
-	if (!list_empty(&u->queue)) /* peeking, or an urgent byte in the way */
-		tail = u->queue.prev;
-	spin_unlock(&u->s.lock);
 	mutex_unlock(&u->read_mutex);
-	if (tail)
-		err = wait_event_interruptible_until(&u->s.in, more_or_end(u, tail), deadline);
-	else
-		err = wait_event_interruptible_until(&u->s.in, readable_or_end(u), deadline);
+	err = wait_event_interruptible_until(&u->s.in, more_or_end(u, r->seen), deadline);
 	mutex_lock(&u->read_mutex);
 	return err ? socket_wait_error(err, timeo) : KERR(0);
 }
