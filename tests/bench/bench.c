@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -182,6 +183,51 @@ static void pipe_stream(long n)
 	waitpid(child, NULL, 0);
 }
 
+/* The same over sockets: one byte to and fro, and a stream of large writes. */
+static void unix_ping_pong(long n)
+{
+	int s[2];
+	char c = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
+		die("socketpair");
+	pid_t child = fork();
+	if (child == 0) {
+		close(s[0]);
+		while (read(s[1], &c, 1) == 1)
+			if (write(s[1], &c, 1) != 1)
+				break;
+		_exit(0);
+	}
+	close(s[1]);
+	for (long i = 0; i < n; i++)
+		if (write(s[0], &c, 1) != 1 || read(s[0], &c, 1) != 1)
+			die("ping");
+	close(s[0]);
+	waitpid(child, NULL, 0);
+}
+
+static void unix_stream(long n)
+{
+	int s[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
+		die("socketpair");
+	pid_t child = fork();
+	if (child == 0) {
+		close(s[0]);
+		while (read(s[1], buffer, CHUNK) > 0) {
+		}
+		_exit(0);
+	}
+	close(s[1]);
+	for (long i = 0; i < n; i++)
+		if (write(s[0], buffer, CHUNK) != CHUNK)
+			die("stream");
+	close(s[0]);
+	waitpid(child, NULL, 0);
+}
+
 static void page_fault(long n)
 {
 	while (n > 0) {
@@ -287,6 +333,8 @@ static const struct {
 	{ "thread-join", thread_join, 200, false },
 	{ "pipe-ping-pong", ping_pong, 2000, false },
 	{ "pipe-64k", pipe_stream, 200, false },
+	{ "unix-ping-pong", unix_ping_pong, 2000, false },
+	{ "unix-64k", unix_stream, 200, false },
 	{ "page-fault", page_fault, 10240, false },
 	{ "mmap-file", map_unmap, 2000, false },
 	{ "read-64k-cached", file_read, 512, false },
