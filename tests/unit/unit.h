@@ -37,6 +37,7 @@ Suite *suite_failures(void);
 Suite *suite_instances(void);
 Suite *suite_disks(void);
 Suite *suite_parallel(void);
+Suite *suite_sockets(void);
 Suite *suite_snapshots(void);
 Suite *suite_product(void);
 Suite *suite_ipc(void);
