@@ -35,7 +35,7 @@
  * maestro_pump(). A process that holds a mounted disk for long should pump now and then, or sync.
  *
  * What is not here: fork, exec, exit, mmap and other calls on address spaces and control flow (-ENOSYS); signals are not delivered to callers (they
- * are ignored by default; signalfd and sigtimedwait see blocked ones); sockets.
+ * are ignored by default; signalfd and sigtimedwait see blocked ones); sockets other than AF_UNIX.
  *
  * Errors that are the kernel's own fault (a panic) go to options.panicked, which may longjmp() out; without it the process aborts. After a panic the
  * instance answers -EIO; only maestro_destroy() is useful then.
