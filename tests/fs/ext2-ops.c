@@ -333,6 +333,24 @@ static long do_flags(int fd)
 	flags = (flags & FS_INDEX_FL) | masks[draw(8)];
 	return call(SYS_ioctl, (unsigned long)fd, FS_IOC_SETFLAGS, P(&flags), 0, 0);
 }
+static long do_fsxattr(int fd)
+{
+	static const uint32_t known[] = { 0, 0x8, 0x10, 0x20, 0x40, 0x80, 0, 0 };
+	struct fsxattr x;
+	long r = call(SYS_ioctl, (unsigned long)fd, FS_IOC_FSGETXATTR, P(&x), 0, 0);
+
+	if (r)
+		return r;
+	printf(" %x %u", x.fsx_xflags & 0xf8, x.fsx_projid);
+	x.fsx_xflags = known[draw(8)] | known[draw(8)];
+	x.fsx_projid = draw(10) ? 0 : 5;
+	return call(SYS_ioctl, (unsigned long)fd, FS_IOC_FSSETXATTR, P(&x), 0, 0);
+}
+static long op_fsxattr(const char *p, const char *q)
+{
+	(void)q;
+	return with_file(p, O_RDONLY | O_NONBLOCK, do_fsxattr);
+}
 static long op_flags(const char *p, const char *q)
 {
 	(void)q;
@@ -383,7 +401,8 @@ static const struct op {
 	{ "punch", 3, op_punch },     { "fsync", 1, op_fsync },	 { "readdir", 2, op_readdir }, { "mkdir", 6, op_mkdir },     { "rmdir", 3, op_rmdir },
 	{ "unlink", 12, op_unlink },  { "rename", 10, op_rename }, { "link", 5, op_link },	       { "symlink", 5, op_symlink }, { "mknod", 4, op_mknod },
 	{ "chmod", 4, op_chmod },     { "chown", 4, op_chown },	 { "setxattr", 8, op_setxattr }, { "removexattr", 3, op_removexattr },
-	{ "utimes", 2, op_utimes },   { "flags", 2, op_flags },	 { "user", 3, op_user },	 { "acl", 4, op_acl },
+	{ "utimes", 2, op_utimes },   { "flags", 2, op_flags },
+	{ "fsxattr", 1, op_fsxattr },	 { "user", 3, op_user },	 { "acl", 4, op_acl },
 	{ "acl-of-dir", 2, op_acl_of_dir },
 };
 

@@ -114,8 +114,8 @@ static inline struct ext2_sb *EXT2_SB(const struct super *sb)
 
 /* --- super.c --- */
 /* A structure on the disk is wrong: says so, marks the file system, and makes it read-only if it is set so. */
-void ext2_error(struct super *sb, const char *func, const char *fmt, ...) __printf(3, 4) __cold;
-#define EXT2_ERROR(sb, ...) ext2_error((sb), __func__, __VA_ARGS__)
+void ext2_error(struct super *sb, const char *func, unsigned line, const char *fmt, ...) __printf(4, 5) __cold;
+#define EXT2_ERROR(sb, ...) ext2_error((sb), __func__, __LINE__, __VA_ARGS__)
 static inline bool ext2_has_filetype(const struct ext2_sb *s)
 {
 	return s->es->feature_incompat & EXT2_INCOMPAT_FILETYPE;

@@ -13,8 +13,22 @@
 #define FS_IOC_SETFLAGS (0x40006602u | IOC_LONG)
 #define FS_IOC_GETVERSION (0x80007601u | IOC_LONG)
 #define FS_IOC_SETVERSION (0x40007602u | IOC_LONG)
+#define FS_IOC_FSGETXATTR 0x801c581fu
+#define FS_IOC_FSSETXATTR 0x401c5820u
 #define FIBMAP 1
 #define FIGETBSZ 2
+
+/* FS_IOC_FSGETXATTR, as XFS had it first (ioctl_xfs_fsgetxattr(2)). */
+struct fsxattr {
+	u32 xflags, extsize, nextents, projid, cowextsize;
+	u8 pad[8];
+};
+_Static_assert(sizeof(struct fsxattr) == 28, "struct fsxattr");
+static const struct {
+	u32 xflag, flag;
+} xflags[] = {
+	{ 0x8, EXT2_IMMUTABLE_FL }, { 0x10, EXT2_APPEND_FL }, { 0x20, EXT2_SYNC_FL }, { 0x40, EXT2_NOATIME_FL }, { 0x80, EXT2_NODUMP_FL },
+};
 
 static u32 flags_mask(mode_t mode, u32 flags)
 {
@@ -65,6 +79,52 @@ static kerr_t set_word(struct file *f, unsigned cmd, const void __user *arg)
 	return err;
 }
 
+static kerr_t fsxattr_get(const struct inode *inode, void __user *arg)
+{
+	struct fsxattr x = { 0 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(xflags); i++)
+		x.xflags |= EXT2_I(inode)->flags & xflags[i].flag ? xflags[i].xflag : 0u;
+	return copy_to_user(arg, &x, sizeof(x));
+}
+
+/* No projects here: only 0, which every file has. Hints of extents have no place to be kept. */
+static kerr_t fsxattr_check(const struct fsxattr *x)
+{
+	u32 known = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(xflags); i++)
+		known |= xflags[i].xflag;
+	return x->projid || x->extsize || x->cowextsize || (x->xflags & ~known) ? KERR(EOPNOTSUPP) : KERR(0);
+}
+
+static kerr_t fsxattr_set(struct file *f, const void __user *arg)
+{
+	struct inode *inode = f->inode;
+	struct fsxattr x;
+	kerr_t err = copy_from_user(&x, arg, sizeof(x));
+	u32 flags;
+
+	if (!err)
+		err = mount_want_write(f->path.mnt);
+	if (err)
+		return err;
+	if (!inode_owner_or_capable(inode))
+		err = KERR(EPERM);
+	if (!err)
+		err = fsxattr_check(&x);
+	if (!err) {
+		rwsem_write_lock(&inode->rwsem);
+		flags = EXT2_I(inode)->flags;
+		for (unsigned i = 0; i < ARRAY_SIZE(xflags); i++)
+			flags = x.xflags & xflags[i].xflag ? flags | xflags[i].flag : flags & ~xflags[i].flag;
+		err = set_flags_locked(inode, flags);
+		rwsem_write_unlock(&inode->rwsem);
+	}
+	mount_drop_write(f->path.mnt);
+	return err;
+}
+
 static kerr_t fibmap(struct inode *inode, void __user *arg)
 {
 	u32 phys = 0, len;
@@ -106,6 +166,12 @@ long ext2_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 	case FS_IOC_SETFLAGS:
 	case FS_IOC_SETVERSION:
 		err = set_word(f, cmd, uarg);
+		break;
+	case FS_IOC_FSGETXATTR:
+		err = fsxattr_get(inode, uarg);
+		break;
+	case FS_IOC_FSSETXATTR:
+		err = fsxattr_set(f, uarg);
 		break;
 	case FIBMAP:
 		err = fibmap(inode, uarg);

@@ -22,7 +22,25 @@ bool ext2_read_only(const struct super *sb)
 	return load_relaxed(&sb->flags) & MS_RDONLY;
 }
 
-void ext2_error(struct super *sb, const char *func, const char *fmt, ...)
+/* For tune2fs -l and e2fsck: how many errors, where the first and the last were found. sbuf is locked. */
+static void note_error(struct ext2_super *es, const char *func, unsigned line)
+{
+	s64 now = ktime_get_real_coarse_ts().sec;
+
+	if (!es->error_count) {
+		es->first_error_time = (u32)now;
+		es->first_error_time_hi = (u8)(now >> 32);
+		es->first_error_line = line;
+		strlcpy(es->first_error_func, func, sizeof(es->first_error_func));
+	}
+	es->last_error_time = (u32)now;
+	es->last_error_time_hi = (u8)(now >> 32);
+	es->last_error_line = line;
+	strlcpy(es->last_error_func, func, sizeof(es->last_error_func));
+	es->error_count++;
+}
+
+void ext2_error(struct super *sb, const char *func, unsigned line, const char *fmt, ...)
 {
 	struct ext2_sb *s = EXT2_SB(sb);
 	unsigned n = (unsigned)atomic_add_return(&s->nerrors, 1);
@@ -40,6 +58,7 @@ void ext2_error(struct super *sb, const char *func, const char *fmt, ...)
 		return;
 	buf_lock(s->sbuf);
 	s->es->state |= EXT2_ERROR_FS;
+	note_error(s->es, func, line);
 	buf_mark_dirty(s->sbuf);
 	buf_unlock(s->sbuf);
 	if (s->errors == EXT2_ERRORS_CONTINUE)
