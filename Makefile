@@ -60,7 +60,7 @@ docs/syscalls.md: build/gen/syscalls.md
 include hal/baremetal-x86/rules.mk
 
 BARE_OBJS := $(patsubst %.c,build/bare/%.o,$(CORE_COMMON) $(CORE_I386) $(BARE_SRCS)) $(patsubst %.S,build/bare/%.o,$(BARE_ASM)) build/bare/syscall_table.o
-build/bare/%.o: %.c $(GEN)
+build/bare/%.o: %.c | $(GEN)
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(BARE_FLAGS) $(DEPS) -c -o $@ $<

@@ -26,7 +26,7 @@ build/$(1)/%_host.o: %_host.c
 	@mkdir -p $$(@D)
 	$$(say) 'CC $(1)' $$<
 	$$(Q)$$(CC) $$(HOSTED_HOST_FLAGS) $$(VARIANT_$(1)) $$(DEPS) -c -o $$@ $$<
-build/$(1)/%.o: %.c $$(GEN)
+build/$(1)/%.o: %.c | $$(GEN)
 	@mkdir -p $$(@D)
 	$$(say) 'CC $(1)' $$<
 	$$(Q)$$(CC) $$(HOSTED_CORE_FLAGS) $$(LIB_INC) $$(VARIANT_$(1)) $$(DEPS) -c -o $$@ $$<

@@ -3,7 +3,7 @@
 NULL_FLAGS := $(FREESTANDING) $(WARN) $(CORE_INC) -Ihal/null/include -Icore/abi/x86_64/include -Ibuild/gen/x86_64 -m64 -O1 -mgeneral-regs-only \
 	-fno-stack-protector -fno-pic -fno-pie $(SAN_FRAMES)
 NULL_CORE := $(patsubst %.c,build/null/%.o,$(CORE_COMMON) $(CORE_X86_64)) build/null/syscall_table.o
-build/null/%.o: %.c $(GEN)
+build/null/%.o: %.c | $(GEN)
 	@mkdir -p $(@D)
 	$(say) 'CC null' $<
 	$(Q)$(CC) $(NULL_FLAGS) $(DEPS) -c -o $@ $<
