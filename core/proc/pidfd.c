@@ -65,6 +65,23 @@ struct proc *pidfd_get(int fd, u32 *flags)
 	return p;
 }
 
+kerr_t pidfd_or_dir_get(int fd, struct proc **out)
+{
+	struct file *f = fd_get(fd);
+	kerr_t err = KERR(0);
+
+	if (!f)
+		return KERR(EBADF);
+	if (f->ops == &pidfd_fops)
+		*out = proc_get(f->priv);
+	else if (!proc_file_process(f, out))
+		err = KERR(EBADF);
+	else if (!*out)
+		err = KERR(ESRCH);
+	file_put(f);
+	return err;
+}
+
 long sys_pidfd_open(pid_t pid, unsigned flags)
 {
 	unsigned long irq;

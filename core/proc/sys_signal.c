@@ -245,9 +245,9 @@ long sys_pidfd_send_signal(int pidfd, int sig, const void __user *info, unsigned
 
 	if (flags)
 		return -EINVAL;
-	p = pidfd_get(pidfd, NULL);
-	if (!p)
-		return -EBADF;
+	err = pidfd_or_dir_get(pidfd, &p);
+	if (err)
+		return kerr_code(err);
 	err = signal_pidfd(p, sig, info);
 	proc_put(p);
 	return kerr_code(err);

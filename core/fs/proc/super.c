@@ -145,6 +145,20 @@ static const struct dentry_ops proc_static_dentry_ops = {.no_cache_on_put = fals
 static const struct pnode pid_dir = {.name = "PID", .mode = S_IFDIR | 0555, .children = proc_pid_nodes};
 static const struct pnode task_dir = {.name = "TID", .mode = S_IFDIR | 0555, .children = proc_task_nodes};
 
+bool proc_file_process(struct file *f, struct proc **out)
+{
+	struct pctx c;
+
+	if (f->ops != &proc_dir_fops || proc_i(f->inode)->node != &pid_dir)
+		return false;
+	*out = NULL;
+	if (!kerr_code(proc_ctx_get(f->inode, &c))) {
+		*out = proc_get(c.proc);
+		proc_ctx_put(&c);
+	}
+	return true;
+}
+
 static kerr_t fd_follow(struct pctx *c, struct path *out)
 {
 	struct file *f = task_file_get(c->task, c->number);

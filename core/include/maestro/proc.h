@@ -20,6 +20,7 @@ struct rusage_k {
 	u64 maxrss; /* KiB */
 };
 
+struct file;
 struct tty;
 struct proc {
 	/* [c] */
@@ -103,6 +104,10 @@ struct proc *proc_find(pid_t pid);
 struct task *task_find(pid_t tid);
 /* The process of a pidfd, with a reference; NULL: EBADF. flags: the file's, may be NULL. */
 struct proc *pidfd_get(int fd, u32 *flags);
+/* The same, where an open /proc/PID will do too. KERR(EBADF); KERR(ESRCH): that process is gone. */
+kerr_t pidfd_or_dir_get(int fd, struct proc **out) __must_check;
+/* procfs: is f an open /proc/PID? Then *out is the process, with a reference, or NULL once it is gone. */
+bool proc_file_process(struct file *f, struct proc **out);
 kerr_t proc_init(void) __must_check;
 
 struct vfork_done {
@@ -175,7 +180,6 @@ void rusage_of_task(struct task *t, struct rusage_k *out);
 void rusage_of_proc(struct proc *p, struct rusage_k *out); /* threads alive and dead */
 
 /* --- exec.c --- */
-struct file;
 struct exec_strings { /* argv or envp: user pointers, or kernel strings */
 	const void __user *user;
 	const char *const *kern;

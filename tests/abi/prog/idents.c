@@ -19,6 +19,37 @@ static void ids(const char *name)
 	abi_line(name, "uid %u %u %u gid %u %u %u", r, e, s, g, f, t);
 }
 
+/* An open /proc/PID is good for pidfd_send_signal, and for nothing else. */
+static void pidfd_dirs(void)
+{
+	char path[32];
+	pid_t child = fork();
+
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	snprintf(path, sizeof(path), "/proc/%d", child);
+	int dir = open(path, O_RDONLY | O_DIRECTORY), place = open(path, O_PATH), top = open("/proc", O_RDONLY);
+	strcat(path, "/task");
+	int tasks = open(path, O_RDONLY);
+	CALL("pidfd dir", syscall(SYS_pidfd_send_signal, dir, 0, NULL, 0));
+	CALL("pidfd dir O_PATH", syscall(SYS_pidfd_send_signal, place, 0, NULL, 0));
+	CALL("pidfd dir top", syscall(SYS_pidfd_send_signal, top, 0, NULL, 0));
+	CALL("pidfd dir tasks", syscall(SYS_pidfd_send_signal, tasks, 0, NULL, 0));
+	CALL("pidfd dir getfd", syscall(SYS_pidfd_getfd, dir, 0, 0));
+	CALL("pidfd dir waitid", waitid(P_PIDFD, (id_t)dir, NULL, WEXITED | WNOHANG));
+	CALL("pidfd dir kill", syscall(SYS_pidfd_send_signal, dir, SIGTERM, NULL, 0));
+	int s = 0;
+	waitpid(child, &s, 0);
+	abi_status("pidfd dir child", s);
+	CALL("pidfd dir gone", syscall(SYS_pidfd_send_signal, dir, 0, NULL, 0));
+	close(dir);
+	close(place);
+	close(top);
+	close(tasks);
+}
+
 int main(void)
 {
 	gid_t g[4] = { 5, 3, 9, 1 };
@@ -105,6 +136,7 @@ int main(void)
 	CALL("pidfd", syscall(SYS_pidfd_open, getpid(), 0));
 	CALL("pidfd missing", syscall(SYS_pidfd_open, 99999, 0));
 	CALL("pidfd signal", syscall(SYS_pidfd_send_signal, 3, 0, NULL, 0));
+	pidfd_dirs();
 	CALL("membarrier query", syscall(SYS_membarrier, 0, 0, 0) >= 0);
 	CALL("membarrier bad", syscall(SYS_membarrier, 0x40000, 0, 0));
 	CALL("vhangup user", (setuid(10), syscall(SYS_vhangup)));
