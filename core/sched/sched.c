@@ -104,6 +104,8 @@ static u64 update_curr(struct cpu *cpu, ktime_t now)
 	if (!t->se.rt_priority) {
 		t->se.vruntime += fair_scale(ns, t->se.weight);
 		fair_update_min(cpu);
+	} else {
+		cpu->rt_time += ns;
 	}
 	return ns;
 }
@@ -196,7 +198,7 @@ static struct task *queue_take(struct cpu *cpu)
 	unsigned prio = rt_best(cpu);
 	struct task *t;
 
-	if (unlikely(prio))
+	if (unlikely(prio) && !(cpu->rt_throttled && cpu->fair_first))
 		t = list_first(&cpu->rt[prio], struct task, se.rt_node);
 	else
 		t = fair_leftmost(cpu);
@@ -746,6 +748,8 @@ void sched_tick(struct cpu *cpu, bool user, ktime_t now)
 	} else if (fair_slice_over(cpu, t)) {
 		resched(cpu);
 	}
+	if (rt_tick(cpu, now))
+		resched(cpu);
 	spin_unlock(&cpu->rq_lock);
 	if (t->proc)
 		itimer_cpu_tick();
@@ -905,6 +909,8 @@ kerr_t sched_init(void)
 	struct sched_state *s = &kernel()->sched;
 
 	spin_init(&s->load_lock, RANK_LEAF, "load");
+	s->rt_period_us = 1000000;
+	s->rt_runtime_us = 950000;
 	s->load_next = hal_time_ns() + 5 * NSEC_PER_SEC;
 	for (unsigned i = 0; i < HAL_MAX_CPUS; i++)
 		cpu_init(&kernel()->cpus[i], i);

@@ -22,6 +22,9 @@ static inline struct task *fair_leftmost(const struct cpu *cpu)
 }
 bool fair_slice_over(const struct cpu *cpu, const struct task *t);
 
+/* --- rt.c. Run queue lock held. True: rt_throttled has changed, so choose again. --- */
+bool rt_tick(struct cpu *cpu, ktime_t now);
+
 /* --- sched.c --- */
 /* Leaves a region without preemption, and does not preempt even if that is due. */
 static inline void preempt_enable_quiet(void)

@@ -215,6 +215,53 @@ static const struct pnode random_nodes[] = {
 	{.name = "uuid", .mode = S_IFREG | 0444, .show = show_uuid},
 	{.name = NULL},
 };
+/* --- what real-time tasks may use; -1: everything --- */
+static kerr_t parse_s32(const char *text, s32 *out)
+{
+	bool minus;
+	u32 v;
+	kerr_t err;
+
+	while (*text == ' ' || *text == '\t')
+		text++;
+	minus = *text == '-';
+	err = proc_parse_u32(text + minus, &v);
+	if (err || v > S32_MAX)
+		return KERR(EINVAL);
+	*out = minus ? -(s32)v : (s32)v;
+	return 0;
+}
+
+static void show_rt_period(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_printf(s, "%d\n", load_relaxed(&kernel()->sched.rt_period_us));
+}
+
+static kerr_t write_rt_period(struct seq_buf *unused, struct pctx *c)
+{
+	s32 v;
+	kerr_t err = parse_s32(c->arg, &v);
+
+	(void)unused;
+	return err ? err : sched_rt_limits_set(v, load_relaxed(&kernel()->sched.rt_runtime_us));
+}
+
+static void show_rt_runtime(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_printf(s, "%d\n", load_relaxed(&kernel()->sched.rt_runtime_us));
+}
+
+static kerr_t write_rt_runtime(struct seq_buf *unused, struct pctx *c)
+{
+	s32 v;
+	kerr_t err = parse_s32(c->arg, &v);
+
+	(void)unused;
+	return err ? err : sched_rt_limits_set(load_relaxed(&kernel()->sched.rt_period_us), v);
+}
+
 static const struct pnode kernel_nodes[] = {
 	{.name = "cap_last_cap", .mode = S_IFREG | 0444, .show = show_cap_last_cap},
 	{.name = "core_pattern", .mode = S_IFREG | 0644, .show = show_core_pattern, .write = write_core_pattern},
@@ -234,6 +281,8 @@ static const struct pnode kernel_nodes[] = {
 	{.name = "printk", .mode = S_IFREG | 0444, .show = show_printk},
 	{.name = "random", .mode = S_IFDIR | 0555, .children = random_nodes},
 	MM_NODE(randomize_va_space),
+	{.name = "sched_rt_period_us", .mode = S_IFREG | 0644, .show = show_rt_period, .write = write_rt_period},
+	{.name = "sched_rt_runtime_us", .mode = S_IFREG | 0644, .show = show_rt_runtime, .write = write_rt_runtime},
 	PROC_VALUE_NODE("sem", sem_limits),
 	PROC_VALUE_NODE("shm_rmid_forced", shm_rmid_forced),
 	PROC_VALUE_NODE("shmall", shm_all),

@@ -70,6 +70,9 @@ struct cpu {
 	u64 fair_weight;
 	struct list rt[100];
 	unsigned long rt_map[(100 + 8 * sizeof(long) - 1) / (8 * sizeof(long))];
+	bool rt_throttled;	/* real-time tasks have used up what they may while others wait, see rt.c */
+	u64 rt_time;		/* ns of real-time tasks since rt_period_start */
+	ktime_t rt_period_start;
 	unsigned nr_running;
 	u64 idle_ns, user_ns, system_ns, idle_start;
 	u64 switches;
@@ -118,6 +121,8 @@ void sched_yield_current(void);
 void cond_resched(void); /* lets others run if they are due; in long loops, no locks held */
 void sched_set(struct task *t, enum sched_policy policy, int rt_priority, int nice);
 void sched_inherit(struct task *t, unsigned rt_priority); /* from those who wait for its locks; 0: nothing */
+/* /proc/sys/kernel/sched_rt_period_us and _runtime_us. KERR(EINVAL): a runtime below -1 or above the period, a period below 1. */
+kerr_t sched_rt_limits_set(s32 period_us, s32 runtime_us) __must_check;
 kerr_t sched_set_affinity(struct task *t, u64 mask) __must_check;
 u64 sched_task_runtime(struct task *t); /* ns on the CPU so far, now included */
 kerr_t sched_init(void) __must_check;	/* run queues; the boot context becomes CPU 0's idle task */
