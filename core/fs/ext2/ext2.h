@@ -5,7 +5,7 @@
  *   super.c mount, options, sync     balloc.c blocks        map.c file block -> disk block, truncate     file.c pages and file operations
  *   inode.c inodes on disk           ialloc.c inode numbers dir.c entries in directories                namei.c operations on names
  *   xattr.c extended attributes      ioctl.c flags          symlink.c
- *   dir.h, htree.c, htree_read.c, hash.c the index of large directories
+ *   dir.h, htree.c, htree_read.c, hash.c the index of large directories   error.c damage
  * For reading ext3 and ext4:
  *   features.c what can be mounted   extents.c block map    inline.c files inside inodes   csum.c checksums   zones.c tables anywhere   journal.c recovery
  *
