@@ -112,11 +112,11 @@ long sys_io_submit(unsigned long ctx, long nr, const void __user *iocbs)
 
 long sys_io_cancel(unsigned long ctx, const void __user *iocb, void __user *result)
 {
-	const struct aio_iocb __user *u = iocb;
+	const u32 __user *where = (const u32 __user *)((uaddr_t)iocb + offsetof(struct aio_iocb, key));
 	u32 key;
 
 	(void)result; /* the event says it, as on Linux */
-	if (copy_in(&key, &u->key))
+	if (copy_in(&key, where))
 		return -EFAULT;
 	return key ? -EINVAL : kerr_code(do_io_cancel(ctx, (u64)(uaddr_t)iocb));
 }
