@@ -245,7 +245,7 @@ static ssize_t write_direct(struct file *f, struct mapping *m, struct iov_iter *
 
 static bool write_is_sync(const struct file *f)
 {
-	return (f->flags & O_DSYNC) || (f->inode->sb->flags & MS_SYNCHRONOUS) || (f->inode->flags & INODE_SYNC);
+	return (f->flags & O_DSYNC) || (f->inode->sb->flags & MS_SYNCHRONOUS) || (load_relaxed(&f->inode->flags) & INODE_SYNC);
 }
 
 ssize_t generic_write_iter(struct file *f, struct iov_iter *it, loff_t *pos)

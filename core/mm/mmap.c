@@ -158,7 +158,7 @@ static kerr_t check_file(const struct file *f, unsigned prot, bool shared, u32 *
 
 		if ((prot & PROT_WRITE) && !(f->mode & FMODE_WRITE))
 			return KERR(EACCES);
-		if ((prot & PROT_WRITE) && (f->inode->flags & INODE_APPEND))
+		if ((prot & PROT_WRITE) && (load_relaxed(&f->inode->flags) & INODE_APPEND))
 			return KERR(EACCES);
 		if ((prot & PROT_WRITE) && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
 			return KERR(EPERM);

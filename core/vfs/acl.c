@@ -125,7 +125,7 @@ static void remember_none(struct inode *inode, bool is_default, u64 version)
 {
 	spin_lock(&inode->lock);
 	if (inode->version == version)
-		inode->flags |= none_flag(is_default);
+		store_relaxed(&inode->flags, inode->flags | none_flag(is_default));
 	spin_unlock(&inode->lock);
 }
 
@@ -139,7 +139,7 @@ static kerr_t acl_get(struct inode *inode, bool is_default, struct acl **out)
 	u64 version;
 
 	*out = NULL;
-	if ((READ_ONCE(inode->flags) & none_flag(is_default)) || !has_acls(inode))
+	if ((load_relaxed(&inode->flags) & none_flag(is_default)) || !has_acls(inode))
 		return KERR(0);
 	spin_lock(&inode->lock);
 	version = inode->version;
@@ -174,7 +174,7 @@ static kerr_t acl_store(struct inode *inode, bool is_default, const struct acl *
 		err = KERR(0);
 	spin_lock(&inode->lock);
 	inode->version++;
-	inode->flags &= ~none_flag(is_default);
+	store_relaxed(&inode->flags, inode->flags & ~none_flag(is_default));
 	spin_unlock(&inode->lock);
 	return err;
 }
@@ -249,7 +249,7 @@ kerr_t inode_acl_set(struct inode *inode, const char *name, const void *val, siz
 	struct acl *a;
 	kerr_t err;
 
-	if (inode->flags & (INODE_IMMUTABLE | INODE_APPEND))
+	if (load_relaxed(&inode->flags) & (INODE_IMMUTABLE | INODE_APPEND))
 		return KERR(EPERM);
 	err = acl_parse(val, size, &a);
 	if (err)

@@ -56,7 +56,7 @@ kerr_t inode_permission(struct inode *inode, unsigned mask)
 
 		if ((inode->sb->flags & MS_RDONLY) && (type == S_IFREG || type == S_IFDIR || type == S_IFLNK))
 			return KERR(EROFS);
-		if (inode->flags & INODE_IMMUTABLE)
+		if (load_relaxed(&inode->flags) & INODE_IMMUTABLE)
 			return KERR(EPERM);
 	}
 	if (inode->ops && inode->ops->permission)
@@ -130,7 +130,7 @@ void file_accessed(struct file *f)
 	u32 mflags = mnt->flags | inode->sb->flags;
 	struct timespec64 now;
 
-	if ((f->flags & O_NOATIME) || (inode->flags & INODE_NOATIME) || (mflags & (MS_RDONLY | MS_NOATIME)))
+	if ((f->flags & O_NOATIME) || (load_relaxed(&inode->flags) & INODE_NOATIME) || (mflags & (MS_RDONLY | MS_NOATIME)))
 		return;
 	if ((mflags & MS_NODIRATIME) && S_ISDIR(inode->mode))
 		return;
@@ -252,10 +252,10 @@ static kerr_t setattr_check(struct inode *inode, struct attr *a)
 {
 	const struct cred *c = current_cred();
 
-	if ((inode->flags & (INODE_IMMUTABLE | INODE_APPEND)) &&
+	if ((load_relaxed(&inode->flags) & (INODE_IMMUTABLE | INODE_APPEND)) &&
 	    (a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_ATIME_SET | ATTR_MTIME_SET)))
 		return KERR(EPERM);
-	if ((inode->flags & INODE_APPEND) && (a->valid & ATTR_SIZE))
+	if ((load_relaxed(&inode->flags) & INODE_APPEND) && (a->valid & ATTR_SIZE))
 		return KERR(EPERM);
 	if (a->valid & ATTR_SIZE) {
 		kerr_t err = inode_size_ok(inode, a->size);
@@ -322,7 +322,7 @@ kerr_t vfs_truncate(const struct path *p, loff_t size)
 	if (err)
 		return err;
 	err = inode_permission(inode, MAY_WRITE);
-	if (!err && (inode->flags & INODE_APPEND))
+	if (!err && (load_relaxed(&inode->flags) & INODE_APPEND))
 		err = KERR(EPERM);
 	if (!err)
 		err = inode_write_get(inode);

@@ -331,7 +331,7 @@ kerr_t vfs_iterate(struct file *f, struct dir_context *ctx)
 	if (!f->ops->iterate)
 		return KERR(ENOTDIR);
 	rwsem_read_lock(&inode->rwsem);
-	if (inode->flags & INODE_DEAD) {
+	if (load_relaxed(&inode->flags) & INODE_DEAD) {
 		err = KERR(ENOENT);
 	} else {
 		ctx->pos = f->pos;

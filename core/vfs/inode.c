@@ -19,7 +19,14 @@ static struct hlist *ihash_slot(const struct super *sb, ino_t ino)
 static void state_change(struct inode *inode, u32 set, u32 clear)
 {
 	spin_lock(&inode->lock);
-	WRITE_ONCE(inode->state, (inode->state | set) & ~clear);
+	store_relaxed(&inode->state, (inode->state | set) & ~clear);
+	spin_unlock(&inode->lock);
+}
+
+void inode_flags_change(struct inode *inode, u32 set, u32 clear)
+{
+	spin_lock(&inode->lock);
+	store_relaxed(&inode->flags, (inode->flags | set) & ~clear);
 	spin_unlock(&inode->lock);
 }
 
@@ -142,7 +149,7 @@ bool inode_grab(struct inode *inode)
 	bool ok;
 
 	spin_lock(&vfs()->inode_lock);
-	ok = !(inode->state & (I_FREEING | I_NEW));
+	ok = !(load_relaxed(&inode->state) & (I_FREEING | I_NEW)); /* I_NEW goes under inode.lock only */
 	if (ok)
 		atomic_inc(&inode->refs);
 	spin_unlock(&vfs()->inode_lock);

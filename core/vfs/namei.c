@@ -376,7 +376,7 @@ kerr_t walk_follow(struct walk *w, struct dentry *d)
 		return KERR(ELOOP);
 	if (w->path.mnt->flags & MS_NOSYMFOLLOW)
 		return KERR(ELOOP);
-	if (!(inode->flags & INODE_NOATIME) && !((w->path.mnt->flags | inode->sb->flags) & (MS_RDONLY | MS_NOATIME)) &&
+	if (!(load_relaxed(&inode->flags) & INODE_NOATIME) && !((w->path.mnt->flags | inode->sb->flags) & (MS_RDONLY | MS_NOATIME)) &&
 	    inode->atime.sec <= inode->ctime.sec)
 		inode_touch(inode, ATTR_ATIME);
 	if (inode->ops && inode->ops->follow) {

@@ -85,17 +85,17 @@ static kerr_t make_link(struct inode *dir, struct dentry *d, struct dentry *old)
 
 	if (inode->sb != dir->sb)
 		return KERR(EXDEV);
-	if (inode->flags & (INODE_APPEND | INODE_IMMUTABLE))
+	if (load_relaxed(&inode->flags) & (INODE_APPEND | INODE_IMMUTABLE))
 		return KERR(EPERM);
 	if (!dir->ops || !dir->ops->link || S_ISDIR(inode->mode))
 		return KERR(EPERM);
 	rwsem_write_lock_nested(&inode->rwsem);
-	if (inode->nlink == 0 && !(inode->flags & INODE_LINKABLE))
+	if (inode->nlink == 0 && !(load_relaxed(&inode->flags) & INODE_LINKABLE))
 		err = KERR(ENOENT);
 	else
 		err = dir->ops->link(old, dir, d);
 	if (!err)
-		inode->flags &= ~(u32)INODE_LINKABLE;
+		inode_flags_change(inode, 0, INODE_LINKABLE);
 	rwsem_write_unlock(&inode->rwsem);
 	return err;
 }

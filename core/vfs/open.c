@@ -45,7 +45,7 @@ static kerr_t may_open(const struct path *p, u32 *flags)
 	err = inode_permission(inode, mask);
 	if (err)
 		return err;
-	if ((inode->flags & INODE_APPEND) &&
+	if ((load_relaxed(&inode->flags) & INODE_APPEND) &&
 	    (((*flags & O_ACCMODE) != O_RDONLY && !(*flags & O_APPEND)) || (*flags & O_TRUNC)))
 		return KERR(EPERM);
 	if ((*flags & O_NOATIME) && !inode_owner_or_capable(inode))
@@ -225,7 +225,7 @@ static kerr_t open_tmpfile(struct walk *w, struct file *f, const struct open_how
 	if (err)
 		goto drop;
 	if (!(how->flags & O_EXCL))
-		inode->flags |= INODE_LINKABLE;
+		inode_flags_change(inode, INODE_LINKABLE, 0);
 	n.len = (u32)kscnprintf(text, sizeof(text), "#%llu", (unsigned long long)inode->ino);
 	n.str = text;
 	n.hash = 0;

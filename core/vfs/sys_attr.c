@@ -125,7 +125,7 @@ static kerr_t set_times(const struct path *p, const struct timespec64 *ts)
 		if (!inode_owner_or_capable(inode))
 			return KERR(EPERM);
 	} else {
-		if (inode->flags & INODE_IMMUTABLE)
+		if (load_relaxed(&inode->flags) & INODE_IMMUTABLE)
 			return KERR(EPERM);
 		/* To touch, writing it is enough. */
 		if (!inode_owner_or_capable(inode)) {

@@ -174,7 +174,7 @@ static long set_async(struct file *f, int fd, bool on)
 
 static long set_flags(struct file *f, int fd, u32 want)
 {
-	if ((f->inode->flags & INODE_APPEND) && (f->flags & O_APPEND) && !(want & O_APPEND))
+	if ((load_relaxed(&f->inode->flags) & INODE_APPEND) && (f->flags & O_APPEND) && !(want & O_APPEND))
 		return -EPERM;
 	if ((want & O_NOATIME) && !(f->flags & O_NOATIME) && !inode_owner_or_capable(f->inode))
 		return -EPERM;

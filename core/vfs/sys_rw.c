@@ -303,9 +303,9 @@ static long fallocate(struct file *f, int mode, s64 off, s64 len)
 		return -EOPNOTSUPP;
 	if (!(f->mode & FMODE_WRITE))
 		return -EBADF;
-	if ((inode->flags & INODE_APPEND) && (mode & ~FALLOC_KEEP_SIZE))
+	if ((load_relaxed(&inode->flags) & INODE_APPEND) && (mode & ~FALLOC_KEEP_SIZE))
 		return -EPERM;
-	if (inode->flags & INODE_IMMUTABLE)
+	if (load_relaxed(&inode->flags) & INODE_IMMUTABLE)
 		return -EPERM;
 	if (S_ISFIFO(inode->mode))
 		return -ESPIPE;

@@ -14,7 +14,7 @@ static bool has_prefix(const char *s, const char *prefix)
 
 static kerr_t xattr_permission(struct inode *inode, const char *name, unsigned mask)
 {
-	if ((mask & MAY_WRITE) && (inode->flags & (INODE_IMMUTABLE | INODE_APPEND)))
+	if ((mask & MAY_WRITE) && (load_relaxed(&inode->flags) & (INODE_IMMUTABLE | INODE_APPEND)))
 		return KERR(EPERM);
 	if (!strcmp(name, XATTR_CAPS)) /* file_caps_check() for a new value; to take one away: */
 		return mask & MAY_WRITE && !capable(CAP_SETFCAP) ? KERR(EPERM) : KERR(0);
@@ -67,7 +67,7 @@ kerr_t vfs_setxattr(const struct path *p, const char *name, const void *val, siz
 	err = acl_attribute(name) ? KERR(0) : xattr_permission(inode, name, MAY_WRITE);
 	if (!err && (inode->sb->flags & MS_RDONLY))
 		err = KERR(EROFS);
-	inode->flags &= ~(u32)INODE_NO_CAPS;
+	inode_flags_change(inode, 0, INODE_NO_CAPS);
 	if (!err && acl_attribute(name))
 		err = inode_acl_set(inode, name, val, size);
 	else if (!err)
@@ -86,7 +86,7 @@ kerr_t inode_drop_caps_slow(struct inode *inode)
 	if (inode->ops && inode->ops->getxattr && inode->ops->setxattr && inode->ops->getxattr(inode, XATTR_CAPS, NULL, 0) >= 0)
 		err = inode->ops->setxattr(inode, XATTR_CAPS, NULL, 0, 0);
 	if (!err)
-		inode->flags |= INODE_NO_CAPS;
+		inode_flags_change(inode, INODE_NO_CAPS, 0);
 	return err;
 }
 

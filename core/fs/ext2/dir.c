@@ -283,7 +283,7 @@ static void dir_changed(struct inode *dir, bool times)
 	if (times)
 		inode_touch(dir, ATTR_MTIME | ATTR_CTIME);
 	if ((ei->flags & EXT2_INDEX_FL) && !ext2_dir_indexed(dir))
-		ei->flags &= ~(u32)EXT2_INDEX_FL; /* a file system without indexes */
+		store_relaxed(&ei->flags, ei->flags & ~(u32)EXT2_INDEX_FL); /* a file system without indexes */
 	spin_lock(&dir->lock);
 	dir->version++;
 	spin_unlock(&dir->lock);
@@ -419,7 +419,7 @@ kerr_t ext2_dir_add(struct inode *dir, const struct name *name, struct inode *in
 	if (kerr_code(err) == -EOPNOTSUPP) {
 		if (indexed)
 			klog_warn("EXT2-fs (%s): directory %llu: the index makes no sense and is dropped", dir->sb->id, (unsigned long long)dir->ino);
-		EXT2_I(dir)->flags &= ~(u32)EXT2_INDEX_FL;
+		store_relaxed(&EXT2_I(dir)->flags, EXT2_I(dir)->flags & ~(u32)EXT2_INDEX_FL);
 		err = add_plain(dir, name, inode);
 		if (kerr_code(err) == -ENOSPC)
 			err = add_growing(dir, name, inode, !indexed);

@@ -93,7 +93,8 @@ struct ext2_inode {
 	u32 win_next_len;
 	struct list window_node;
 	/* [vfs.lock, or its maker] */
-	u32 flags, file_acl, dtime;
+	u32 flags; /* EXT2_*_FL; [inode.rwsem] to change, read without */
+	u32 file_acl, dtime;
 	u32 group;
 	u16 extra_isize;
 	bool fast_link; /* [c] a symlink whose text is in block[] */
@@ -185,14 +186,14 @@ bool ext2_is_replayed(const struct ext2_sb *s, u32 block); /* then its content i
 kerr_t ext2_extent_lookup(struct inode *inode, u64 lblk, u32 max, u32 *phys, u32 *len) __must_check;
 static inline bool ext2_has_extents(const struct inode *inode)
 {
-	return EXT2_I(inode)->flags & EXT2_EXTENTS_FL;
+	return load_relaxed(&EXT2_I(inode)->flags) & EXT2_EXTENTS_FL;
 }
 
 /* --- inline.c --- */
 void ext2_inline_read_page(struct inode *inode, struct page *p); /* fills and ends the locked page */
 static inline bool ext2_has_inline_data(const struct inode *inode)
 {
-	return EXT2_I(inode)->flags & EXT2_INLINE_DATA_FL;
+	return load_relaxed(&EXT2_I(inode)->flags) & EXT2_INLINE_DATA_FL;
 }
 
 /* --- balloc.c --- */
@@ -223,7 +224,7 @@ kerr_t ext2_inode_buf(struct super *sb, u32 ino, struct buf **buf, struct ext2_d
 /* There are no keys here: names, contents and link texts are not told. KERR(ENOKEY). */
 static inline bool ext2_is_encrypted(const struct inode *inode)
 {
-	return unlikely(EXT2_I(inode)->flags & EXT2_ENCRYPT_FL) && (EXT2_SB(inode->sb)->es->feature_incompat & EXT2_INCOMPAT_ENCRYPT);
+	return unlikely(load_relaxed(&EXT2_I(inode)->flags) & EXT2_ENCRYPT_FL) && (EXT2_SB(inode->sb)->es->feature_incompat & EXT2_INCOMPAT_ENCRYPT);
 }
 static inline bool ext2_fast_symlink(const struct inode *inode)
 {

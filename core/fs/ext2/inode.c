@@ -115,13 +115,11 @@ static void dev_encode(dev_t dev, u32 *block)
 /* ---------------------------------------------------------------- reading */
 void ext2_flags_to_vfs(struct inode *inode)
 {
-	u32 f = EXT2_I(inode)->flags;
+	u32 f = EXT2_I(inode)->flags, all = INODE_SYNC | INODE_APPEND | INODE_IMMUTABLE | INODE_NOATIME | INODE_DIRSYNC;
+	u32 set = (f & EXT2_SYNC_FL ? INODE_SYNC : 0u) | (f & EXT2_APPEND_FL ? INODE_APPEND : 0u) | (f & EXT2_IMMUTABLE_FL ? INODE_IMMUTABLE : 0u) |
+		  (f & EXT2_NOATIME_FL ? INODE_NOATIME : 0u) | (f & EXT2_DIRSYNC_FL ? INODE_DIRSYNC : 0u);
 
-	spin_lock(&inode->lock);
-	inode->flags &= (u32) ~(INODE_SYNC | INODE_APPEND | INODE_IMMUTABLE | INODE_NOATIME | INODE_DIRSYNC);
-	inode->flags |= (f & EXT2_SYNC_FL ? INODE_SYNC : 0u) | (f & EXT2_APPEND_FL ? INODE_APPEND : 0u) | (f & EXT2_IMMUTABLE_FL ? INODE_IMMUTABLE : 0u) |
-			(f & EXT2_NOATIME_FL ? INODE_NOATIME : 0u) | (f & EXT2_DIRSYNC_FL ? INODE_DIRSYNC : 0u);
-	spin_unlock(&inode->lock);
+	inode_flags_change(inode, set, all & ~set);
 }
 
 void ext2_set_ops(struct inode *inode)
@@ -307,7 +305,7 @@ static void pack_inode(struct inode *inode, struct ext2_dinode *raw)
 	times_write(inode, s, raw, ei->extra_isize);
 	spin_unlock(&inode->lock);
 	raw->dtime = ei->dtime;
-	raw->flags = ei->flags;
+	raw->flags = load_relaxed(&ei->flags);
 	raw->generation = inode->generation;
 	raw->file_acl = ei->file_acl;
 	if (S_ISCHR(inode->mode) || S_ISBLK(inode->mode))

@@ -47,7 +47,7 @@ static kerr_t set_flags_locked(struct inode *inode, u32 flags)
 	changed = flags ^ ei->flags;
 	if ((changed & (EXT2_APPEND_FL | EXT2_IMMUTABLE_FL)) && !capable(CAP_LINUX_IMMUTABLE))
 		return KERR(EPERM);
-	ei->flags = (ei->flags & ~EXT2_FL_USER_MODIFIABLE) | (flags & EXT2_FL_USER_MODIFIABLE);
+	store_relaxed(&ei->flags, (ei->flags & ~EXT2_FL_USER_MODIFIABLE) | (flags & EXT2_FL_USER_MODIFIABLE));
 	ext2_flags_to_vfs(inode);
 	inode_touch(inode, ATTR_CTIME);
 	return KERR(0);

@@ -321,7 +321,7 @@ kerr_t ext2_map(struct inode *inode, u64 lblk, u32 max, bool create, u32 *phys, 
 	struct path_to p;
 	kerr_t err;
 
-	if (unlikely(ei->flags & (EXT2_EXTENTS_FL | EXT2_INLINE_DATA_FL))) {
+	if (unlikely(load_relaxed(&ei->flags) & (EXT2_EXTENTS_FL | EXT2_INLINE_DATA_FL))) {
 		*fresh = false;
 		return create ? KERR(EROFS) : map_ext4(inode, lblk, max, phys, len);
 	}
@@ -462,7 +462,7 @@ void ext2_truncate_blocks(struct inode *inode, u64 size)
 	u64 keep = (size + s->block_size - 1) >> s->block_bits;
 
 	/* Never on an image that is written: the pointers are something else. */
-	if (unlikely(ei->flags & (EXT2_EXTENTS_FL | EXT2_INLINE_DATA_FL)))
+	if (unlikely(load_relaxed(&ei->flags) & (EXT2_EXTENTS_FL | EXT2_INLINE_DATA_FL)))
 		return;
 	ext2_window_drop(inode);
 	rwsem_write_lock(&ei->tree);

@@ -230,6 +230,8 @@ static inline struct inode *inode_get(struct inode *i)
 bool inode_grab(struct inode *inode) __must_check;
 void inode_put(struct inode *inode); /* the last one with nlink 0 evicts; else it stays cached. May sleep */
 enum { DIRTY_SYNC = I_DIRTY, DIRTY_PAGES = I_DIRTY_PAGES };
+/* INODE_*: inode.flags are changed under inode.lock and read without it. Any context that holds no lock above RANK_ISPIN. */
+void inode_flags_change(struct inode *inode, u32 set, u32 clear);
 void inode_mark_dirty(struct inode *inode, u32 what); /* any context that holds no lock above RANK_INODE_CACHE */
 loff_t inode_size(const struct inode *inode);	      /* without tearing on 32-bit */
 void inode_set_size(struct inode *inode, loff_t size);
@@ -600,7 +602,7 @@ static inline void putname(char *name)
 
 static inline kerr_t inode_drop_caps(struct inode *inode)
 {
-	return likely(inode->flags & INODE_NO_CAPS) || !S_ISREG(inode->mode) ? KERR(0) : inode_drop_caps_slow(inode);
+	return likely(load_relaxed(&inode->flags) & INODE_NO_CAPS) || !S_ISREG(inode->mode) ? KERR(0) : inode_drop_caps_slow(inode);
 }
 
 /* --- text files in proc and sys, built in a buffer that grows --- */
