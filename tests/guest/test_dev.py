@@ -273,6 +273,20 @@ int main(int argc, char **argv)
 
 
 @slow
+def test_unix_sockets(lab):
+    """Programs that talk over AF_UNIX: tmux, python's multiprocessing, node's child_process."""
+    with machine(lab) as vm:
+        prepare(vm)
+        out = vm.check("tmux new -d -s a 'echo hi >said; sleep 60'; for i in 1 2 3 4 5; do [ -s said ] && break; sleep 1; done; "
+                       "cat said; tmux ls; tmux kill-server", 60)
+        matches("^hi\na: 1 windows", out)
+        equal(vm.check("python3 -c 'import multiprocessing as m; p = m.Pool(2); print(p.map(abs, [-1, -2])); p.close(); p.join()'", 120),
+              "[1, 2]")
+        matches("null.* from child", vm.check(
+            "node -e 'require(\"child_process\").exec(\"echo from child\", (e, out) => console.log(e, out))'", 120))
+
+
+@slow
 def test_gdb(lab):
     """gdb: breakpoint with condition, backtrace, finish, watchpoint, system call catchpoint, threads, attach."""
     with machine(lab) as vm:
