@@ -308,3 +308,20 @@ kerr_t sysv_init(void)
 	s->msg_mni = 32000;
 	return 0;
 }
+
+long ipc_stat_lock(struct ipc_ids *ids, int id, bool by_id, bool any, struct ipc_perm **out)
+{
+	struct ipc_perm *p;
+	kerr_t err = by_id ? ipc_find(ids, id, &p) : ipc_find_index(ids, id, &p);
+
+	*out = NULL;
+	if (err)
+		return kerr_code(err);
+	*out = p;
+	spin_lock(&p->lock);
+	if (p->deleted)
+		return -EIDRM;
+	if (!any && !ipc_allowed(p, 0444))
+		return -EACCES;
+	return by_id ? 0 : p->id;
+}

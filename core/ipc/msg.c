@@ -136,20 +136,11 @@ static void queue_stat(const struct msg_queue *q, struct msg_stat *out)
 
 static long msg_stat(int id, int cmd, struct msg_stat *out)
 {
-	struct ipc_ids *ids = &ipc_state()->msg;
 	struct ipc_perm *p;
-	kerr_t err = cmd == IPC_STAT ? ipc_find(ids, id, &p) : ipc_find_index(ids, id, &p);
-	long ret;
+	long ret = ipc_stat_lock(&ipc_state()->msg, id, cmd == IPC_STAT, cmd == MSG_STAT_ANY, &p);
 
-	if (err)
-		return kerr_code(err);
-	spin_lock(&p->lock);
-	if (p->deleted)
-		ret = -EIDRM;
-	else if (cmd != MSG_STAT_ANY && !ipc_allowed(p, 0444))
-		ret = -EACCES;
-	else
-		ret = cmd == IPC_STAT ? 0 : p->id;
+	if (!p)
+		return ret;
 	if (ret >= 0)
 		queue_stat(queue_of(p), out);
 	spin_unlock(&p->lock);

@@ -374,20 +374,11 @@ static void set_stat(const struct sem_set *s, struct sem_stat *out)
 
 static long sem_stat(int id, int cmd, struct sem_stat *out)
 {
-	struct ipc_ids *ids = &ipc_state()->sem;
 	struct ipc_perm *p;
-	kerr_t err = cmd == IPC_STAT ? ipc_find(ids, id, &p) : ipc_find_index(ids, id, &p);
-	long ret;
+	long ret = ipc_stat_lock(&ipc_state()->sem, id, cmd == IPC_STAT, cmd == SEM_STAT_ANY, &p);
 
-	if (err)
-		return kerr_code(err);
-	spin_lock(&p->lock);
-	if (p->deleted)
-		ret = -EIDRM;
-	else if (cmd != SEM_STAT_ANY && !ipc_allowed(p, 0444))
-		ret = -EACCES;
-	else
-		ret = cmd == IPC_STAT ? 0 : p->id;
+	if (!p)
+		return ret;
 	if (ret >= 0)
 		set_stat(set_of(p), out);
 	spin_unlock(&p->lock);

@@ -327,20 +327,11 @@ static void segment_stat(const struct shm_segment *s, struct shm_stat *out)
 
 static long shm_stat(int id, int cmd, struct shm_stat *out)
 {
-	struct ipc_ids *ids = &ipc_state()->shm;
 	struct ipc_perm *p;
-	kerr_t err = cmd == IPC_STAT ? ipc_find(ids, id, &p) : ipc_find_index(ids, id, &p);
-	long ret;
+	long ret = ipc_stat_lock(&ipc_state()->shm, id, cmd == IPC_STAT, cmd == SHM_STAT_ANY, &p);
 
-	if (err)
-		return kerr_code(err);
-	spin_lock(&p->lock);
-	if (p->deleted)
-		ret = -EIDRM;
-	else if (cmd != SHM_STAT_ANY && !ipc_allowed(p, 0444))
-		ret = -EACCES;
-	else
-		ret = cmd == IPC_STAT ? 0 : p->id;
+	if (!p)
+		return ret;
 	if (ret >= 0)
 		segment_stat(segment_of(p), out);
 	spin_unlock(&p->lock);

@@ -68,6 +68,11 @@ int ipc_max_index(struct ipc_ids *ids, unsigned *in_use); /* 0 if there is none 
 
 /* p.lock held from here on. flag: permission bits, any of the three places. */
 bool ipc_allowed(const struct ipc_perm *p, int flag);
+/*
+ * What the three kinds of *_STAT begin with: the object of an identifier or of an index, locked, with a reference. any: without permission to read.
+ * 0 or the object's identifier; -EIDRM, -EACCES: *out is locked all the same. With *out NULL there is none: -EINVAL and others.
+ */
+long ipc_stat_lock(struct ipc_ids *ids, int id, bool by_id, bool any, struct ipc_perm **out);
 bool ipc_owner(const struct ipc_perm *p); /* may IPC_SET and IPC_RMID */
 void ipc_stat_fill(const struct ipc_perm *p, struct ipc_stat *out);
 kerr_t ipc_stat_set(struct ipc_perm *p, const struct ipc_stat *in) __must_check;
