@@ -511,25 +511,36 @@ static void init_entry(void *arg)
 	hal_enter_user();
 }
 
-kerr_t proc_spawn_init(void (*fn)(void *), void *arg)
+/* What a process of the kernel's own begins with. id 0: any. On success *t and *pid are for adopt(). */
+static kerr_t spawn_begin(const char *name, void (*fn)(void *), void *arg, kerr_t (*equip)(struct task *t), pid_t id, struct task **out, struct pid **pid)
 {
 	struct task *t;
-	struct pid *pid;
-	kerr_t err = task_alloc(&t, "init");
+	kerr_t err = task_alloc(&t, name);
 
 	if (err)
 		return err;
 	t->kthread_fn = fn;
 	t->kthread_arg = arg;
-	err = furnish(t);
+	err = equip(t);
 	if (!err)
 		err = hal_context_init(t, init_entry, t);
 	if (!err)
-		err = pid_alloc(&pid, 1);
-	if (err) {
+		err = pid_alloc(pid, id);
+	if (err)
 		drop_task(t);
+	else
+		*out = t;
+	return err;
+}
+
+kerr_t proc_spawn_init(void (*fn)(void *), void *arg)
+{
+	struct task *t;
+	struct pid *pid;
+	kerr_t err = spawn_begin("init", fn, arg, furnish, 1, &t, &pid);
+
+	if (err)
 		return err;
-	}
 	t->proc->flags = PROC_SIGNAL_UNKILLABLE;
 	kernel()->proc.init = t->proc;
 	sched_fork_init(t, hal_current());
@@ -572,21 +583,10 @@ kerr_t proc_spawn_helper(void (*fn)(void *), void *arg, struct proc **out)
 {
 	struct task *t;
 	struct pid *pid;
-	kerr_t err = task_alloc(&t, "helper");
+	kerr_t err = spawn_begin("helper", fn, arg, make_independent, 0, &t, &pid);
 
 	if (err)
 		return err;
-	t->kthread_fn = fn;
-	t->kthread_arg = arg;
-	err = make_independent(t);
-	if (!err)
-		err = hal_context_init(t, init_entry, t);
-	if (!err)
-		err = pid_alloc(&pid, 0);
-	if (err) {
-		drop_task(t);
-		return err;
-	}
 	sched_fork_init(t, hal_current());
 	adopt(t, pid);
 	*out = proc_get(t->proc);
