@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""What the suites of other programs share: named commands run one by one in a machine, and what came of them.
+
+A suite is a module of this directory that holds SUITE = Suite(...); tests/suites/run runs it on a kernel,
+tests/suites/compare sets the results of both side by side in docs/suites.md.
+
+Each command is a session of its own in the guest, with a limit of time.  A command that takes the machine with it
+(panic, hang) costs a new machine and is marked so.  Results go, a JSON line each, to build/suites/SUITE-KERNEL.jsonl;
+the whole output of each to build/suites/SUITE-KERNEL/NAME.log.
+"""
+import base64
+import binascii
+import gzip
+import hashlib
+import json
+import os
+import re
+import shlex
+import sys
+import time
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+sys.path.insert(0, os.path.join(TOP, "tests", "guest"))
+import lab  # noqa: E402
+import vm as guest  # noqa: E402
+
+BUILD = os.path.join(TOP, "build")
+OUT = os.path.join(BUILD, "suites")
+KERNELS = {"maestro": os.path.join(BUILD, "maestro.elf"), "linux": os.path.join(BUILD, "linux", "vmlinuz")}
+PASS, FAIL, SKIP, TIMEOUT, DIED = "pass", "FAIL", "skip", "TIMEOUT", "DIED"
+# The loopback device is there where a kernel has one; the whole suite is as unprivileged as its commands ask for.
+PREPARE = ("mkdir -p /dev/shm /dev/mqueue; mount -t tmpfs -o mode=1777 tmpfs /dev/shm; mount -t mqueue mqueue /dev/mqueue; "
+           "umount /tmp; chmod 1777 /tmp; hostname guest; ulimit -c 0; export LC_ALL=C.UTF-8; "
+           "busybox ip link set lo up 2>/dev/null; true")
+
+
+class Suite:
+    """One program's tests.
+
+    name       of the suite, its files and its section in docs/suites.md
+    title      of that section
+    image      root image
+    names()    the names of all commands, most wanted first
+    command(n) what the guest's shell runs for a name; its output and status are the result
+    judge(status, out) gives (verdict, facts): PASS, FAIL or SKIP, and a dict of what the comparison wants
+    limit(n)   seconds
+    user       run as this user; None: as root
+    setup      shell commands for a new machine, after PREPARE
+    """
+
+    def __init__(self, name, title, image, names, command, judge=None, limit=lambda name: 300, user="user",
+                 setup="true", mem=1024):
+        self.name, self.title, self.image, self.names, self.command = name, title, image, names, command
+        self.judge = judge or (lambda status, out: (FAIL if status else PASS, {}))
+        self.limit, self.user, self.setup, self.mem = limit, user, setup, mem
+
+
+def identity(kernel):
+    with open(KERNELS[kernel], "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()[:16]
+
+
+def results_path(suite, kernel):
+    return os.path.join(OUT, "%s-%s.jsonl" % (suite, kernel))
+
+
+def results(suite, kernel):
+    """{name: the last result}"""
+    found = {}
+    try:
+        with open(results_path(suite, kernel)) as f:
+            for line in f:
+                row = json.loads(line)
+                found[row["name"]] = row
+    except FileNotFoundError:
+        pass
+    return found
+
+
+class Runner:
+    """Runs commands of a suite on a kernel, with a new machine where the old one is lost."""
+
+    def __init__(self, suite, kernel, append=""):
+        self.suite, self.kernel, self.append = suite, kernel, append
+        self.id, self.machine = None, None
+        self.logs = os.path.join(OUT, "%s-%s" % (suite.name, kernel))
+        os.makedirs(self.logs, exist_ok=True)
+
+    def boot(self):
+        self.id = identity(self.kernel)     # it may be built anew while a suite runs
+        quiet = "" if self.kernel == "linux" else "loglevel=3 "
+        self.machine = guest.VM(self.kernel, self.suite.image, init="/bin/bash", mem=self.suite.mem,
+                                append=quiet + self.append, log="suite-%s-%s" % (self.suite.name, self.kernel))
+        lab.prepare(self.machine)
+        self.machine.run(PREPARE)
+        self.machine.check(self.suite.setup, 300)
+
+    def lose(self):
+        if self.machine:
+            self.machine.quit()
+        self.machine = None
+
+    def output(self):
+        """What the command said; it travels packed, since a terminal would change it."""
+        for attempt in range(3):
+            text, _ = self.machine.run("tail -c 4000000 /run/said | gzip -9 | base64 -w 120", 120)
+            packed = "".join(re.findall(r"(?m)^[A-Za-z0-9+/=]+$", text))
+            try:
+                return gzip.decompress(base64.b64decode(packed)).decode("utf-8", "replace")
+            except (binascii.Error, OSError, EOFError):
+                pass    # a line of the kernel came between
+        return "(the output could not be read)"
+
+    def guest_command(self, name, limit):
+        user = self.suite.user
+        become = "setpriv --reuid %s --regid %s --init-groups env -i HOME=/home/%s USER=%s LOGNAME=%s " \
+            "PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8 TERM=dumb " % ((user,) * 5) if user else ""
+        inner = "cd /tmp && exec setsid -w timeout -k 10 %d %ssh -c %s" % (limit, become, shlex.quote(self.suite.command(name)))
+        return "(%s) </dev/null >/run/said 2>&1" % inner
+
+    def clean(self):
+        """Away with what the command left behind."""
+        sweep = "find /tmp /dev/shm /dev/mqueue -mindepth 1 -delete 2>/dev/null; true"
+        if self.suite.user:
+            sweep = "setpriv --reuid %s --clear-groups sh -c 'kill -9 -1' 2>/dev/null; " % self.suite.user + sweep
+        self.machine.run(sweep, 120)
+
+    def one(self, name):
+        limit = self.suite.limit(name)
+        start = time.monotonic()
+        try:
+            if not self.machine:
+                self.boot()
+                start = time.monotonic()
+            _, status = self.machine.run(self.guest_command(name, limit), limit + 90)
+            took = time.monotonic() - start
+            out = self.output()
+            if status in (124, 137) and took >= limit:
+                verdict, facts = TIMEOUT, self.suite.judge(status, out)[1]
+            else:
+                verdict, facts = self.suite.judge(status, out)
+            self.clean()
+        except (guest.Timeout, guest.Died) as e:
+            took, status, verdict, facts, out = time.monotonic() - start, -1, DIED, {}, str(e) + "\n"
+            self.lose()
+        with open(os.path.join(self.logs, name.replace("/", "_") + ".log"), "w") as f:
+            f.write(out)
+        row = {"name": name, "kernel": self.id, "verdict": verdict, "status": status, "seconds": round(took, 1), **facts}
+        with open(results_path(self.suite.name, self.kernel), "a") as f:
+            f.write(json.dumps(row) + "\n")
+        return row

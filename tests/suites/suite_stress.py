@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""stress-ng --verify, each stressor by itself for two seconds, as an ordinary user."""
+import os
+import re
+
+import suite
+
+IMAGE = os.path.join(suite.BUILD, "suites.ext2")
+LIST = os.path.join(suite.OUT, "stress.names")
+
+
+def names():
+    """The stressors of the program in the image, as it lists them itself on Linux; asked for once."""
+    if not os.path.exists(LIST) or os.path.getmtime(LIST) < os.path.getmtime(IMAGE):
+        os.makedirs(suite.OUT, exist_ok=True)
+        with suite.guest.VM("linux", IMAGE, init="/bin/bash", log="suite-stress-names") as vm:
+            vm.shell()
+            words = vm.check("stress-ng --stressors 2>/dev/null").split()
+        with open(LIST, "w") as f:
+            f.write("\n".join(sorted(words)) + "\n")
+    with open(LIST) as f:
+        return f.read().split()
+
+
+def command(name):
+    return "exec stress-ng --verify --oomable --metrics -t 2 --%s 1" % name
+
+
+def judge(status, out):
+    if status == 4 or re.search(r"(?m)skipped: 1\b", out) or "skipping stressor" in out and status == 0:
+        return suite.SKIP, {}
+    bad = re.findall(r"(?m)^stress-ng: (?:fail|error): +\[\d+\] (.*)$", out)
+    if status or bad:
+        return suite.FAIL, {"failed": {"said": " | ".join(bad)[:300] or "status %d" % status}}
+    return suite.PASS, {}
+
+
+SUITE = suite.Suite("stress", "stress-ng --verify", IMAGE, names, command, judge, limit=lambda name: 60)
