@@ -94,7 +94,7 @@ build/bare/syscall_table.o: build/gen/i386/syscall_table.c
 -include tests/coverage/rules.mk
 -include tests/lint/rules.mk
 
--include $(shell find build/bare build/lib build/asan build/tsan build/debug build/fuzz build/afl -name '*.d' 2>/dev/null)
+-include $(shell find build/bare build/lib build/asan build/tsan build/debug build/fuzz build/afl build/cov -name '*.d' 2>/dev/null)
 
 # ---------------------------------------------------------------- doing things
 .PHONY: all help run test clean lib iso disk

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program around the fuzzers' entry: for AFL++ (compiled by its compiler: persistent mode, the input in shared memory), and by any other compiler to
- * run inputs again: files of bytes, or of hexadecimal digits if the name ends in .hex (# to the end of the line is a comment).
+ * run inputs again: files of bytes, or of hexadecimal digits if the name ends in .hex (# to the end of the line is a comment). -t SECONDS: again and
+ * again for so long, to see how fast that goes.
  */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fuzz_host.h"
@@ -43,27 +45,54 @@ static size_t unhex(uint8_t *buf, size_t n)
 	return out;
 }
 
-static int run_file(const char *path)
-{
-	static uint8_t buf[INPUT_MOST];
-	FILE *file = fopen(path, "rb");
-	size_t n;
+struct input {
+	uint8_t *data;
+	size_t size;
+};
 
-	if (!file) {
+static bool load(const char *path, struct input *in)
+{
+	FILE *file = fopen(path, "rb");
+
+	in->data = malloc(INPUT_MOST);
+	if (!file || !in->data) {
 		perror(path);
-		return 1;
+		return false;
 	}
-	n = fread(buf, 1, sizeof(buf), file);
+	in->size = fread(in->data, 1, INPUT_MOST, file);
 	fclose(file);
 	if (strlen(path) > 4 && !strcmp(path + strlen(path) - 4, ".hex"))
-		n = unhex(buf, n);
-	(void)LLVMFuzzerTestOneInput(buf, n);
-	return 0;
+		in->size = unhex(in->data, in->size);
+	return true;
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* CPU time: other processes do not count. */
+static void measure(const struct input *in, int n, double seconds)
+{
+	unsigned long done = 0;
+	double start, end;
+
+	(void)LLVMFuzzerTestOneInput(in[0].data, in[0].size); /* makes the kernel */
+	start = end = now();
+	for (; end - start < seconds; end = now())
+		for (int i = 0; i < n; i++, done++)
+			(void)LLVMFuzzerTestOneInput(in[i].data, in[i].size);
+	printf("%d inputs, %.0f a second\n", n, (double)done / (end - start));
 }
 
 int main(int argc, char **argv)
 {
-	int failed = 0;
+	double seconds = 0;
+	struct input *in;
+	int n = 0;
 
 #ifdef __AFL_FUZZ_TESTCASE_LEN
 	if (argc == 1) {
@@ -76,8 +105,24 @@ int main(int argc, char **argv)
 		return 0;
 	}
 #endif
-	for (int i = 1; i < argc; i++)
-		failed |= run_file(argv[i]);
-	printf("%d inputs\n", argc - 1);
-	return failed;
+	if (argc > 2 && !strcmp(argv[1], "-t")) {
+		seconds = atof(argv[2]);
+		argv += 2;
+		argc -= 2;
+	}
+	in = calloc((size_t)argc, sizeof(*in));
+	if (!in || argc < 2)
+		return 2;
+	for (int i = 1; i < argc; i++) {
+		if (!load(argv[i], &in[n]))
+			return 1;
+		if (seconds <= 0)
+			(void)LLVMFuzzerTestOneInput(in[n].data, in[n].size);
+		n++;
+	}
+	if (seconds > 0)
+		measure(in, n, seconds);
+	else
+		printf("%d inputs\n", n);
+	return 0;
 }
