@@ -284,6 +284,55 @@ START_TEST(index_of_names)
 }
 END_TEST
 
+/* An index whose hashes go down again, as on a damaged disk: reading the directory ends. */
+START_TEST(unsorted_index)
+{
+	const char *image = unit_image("-b 1024 -N 3000", 8);
+	struct maestro *k = unit_new();
+	static char buf[4096];
+	char line[512];
+	uint32_t e[8];
+	unsigned block, reads = 0;
+	ssize_t n;
+	FILE *f;
+	int fd;
+
+	unit_mount(k, image);
+	OK(maestro_mkdir(k, "/mnt/d", 0755));
+	for (unsigned i = 0; i < 600; i++) {
+		snprintf(line, sizeof(line), "/mnt/d/a-name-of-some-length-%u", i);
+		OK(maestro_mknod(k, line, S_IFREG | 0644, 0));
+	}
+	unit_umount(k);
+	unit_end(k);
+	snprintf(line, sizeof(line), "debugfs -R 'bmap /d 0' %s 2>/dev/null", image);
+	f = popen(line, "r");
+	ck_assert(f && fscanf(f, "%u", &block) == 1);
+	pclose(f);
+	fd = open(image, O_RDWR);
+	/* (hash, block) from byte 32 of the block; the first hash is limit and count */
+	ck_assert_int_eq(pread(fd, e, sizeof(e), block * 1024l + 32), sizeof(e));
+	ck_assert_uint_gt(e[0] >> 16, 8);
+	e[4] |= 1; /* "goes on in the next", which begins at ... */
+	e[6] = 4;
+	ck_assert_int_eq(pwrite(fd, e, sizeof(e), block * 1024l + 32), sizeof(e));
+	close(fd);
+	k = unit_new();
+	unit_mount(k, image);
+	fd = maestro_open(k, "/mnt/d", O_RDONLY | O_DIRECTORY);
+	OK(fd);
+	do {
+		n = maestro_getdents64(k, fd, buf, sizeof(buf));
+		ck_assert_uint_lt(++reads, 1000);
+	} while (n > 0);
+	ck_assert_int_eq(n, -EUCLEAN);
+	OK(maestro_close(k, fd));
+	unit_umount(k);
+	unit_end(k);
+	unlink(image);
+}
+END_TEST
+
 START_TEST(random_tree)
 {
 	struct maestro *k = unit_new();
@@ -356,6 +405,7 @@ Suite *suite_ext2(void)
 	tcase_add_test(t, many_files);
 	tcase_add_test(t, disk_full);
 	tcase_add_loop_test(t, index_of_names, 0, 4);
+	tcase_add_test(t, unsorted_index);
 	tcase_add_loop_test(t, random_tree, 0, GEOMETRIES);
 	suite_add_tcase(s, t);
 	return s;

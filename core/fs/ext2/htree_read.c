@@ -119,10 +119,14 @@ static kerr_t batch_read(struct batch *b, struct inode *dir, struct file *f, u32
 		if (!err)
 			err = ext2_dx_next(dir, &p, &start);
 	} while (!err && ((start & 1) || position(start) == from));
-	if (!err)
-		b->next = MAX(position(start), from);
-	else if (kerr_code(err) == -ENOENT)
+	if (!err && position(start) > from) {
+		b->next = position(start);
+	} else if (!err) {
+		EXT2_ERROR(dir->sb, "directory %llu: its index is not sorted", (unsigned long long)dir->ino);
+		err = KERR(EUCLEAN);
+	} else if (kerr_code(err) == -ENOENT) {
 		err = KERR(0);
+	}
 	ext2_dx_put(&p);
 	return err;
 }

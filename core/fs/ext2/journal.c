@@ -502,7 +502,7 @@ static kerr_t parse_super(struct journal *j, const struct j_super *js)
 			return corrupt(j, "bad size of fast commits", 0);
 		j->last -= j->fc_blocks;
 	}
-	if (!j->first || j->first >= j->last || (u64)j->maxlen > (u64)inode_size(j->inode) >> j->s->block_bits)
+	if (!j->first || j->first >= j->last || j->maxlen > j->s->blocks_count || (u64)j->maxlen > (u64)inode_size(j->inode) >> j->s->block_bits)
 		return corrupt(j, "bad size", 0);
 	if (j->start && (j->start < j->first || j->start >= j->last))
 		return corrupt(j, "starts outside of itself", 0);
