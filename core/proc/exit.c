@@ -230,10 +230,13 @@ void thread_release(struct task *t, struct list *dead)
 static void leave_tree(struct task *t)
 {
 	struct proc *p = t->proc;
+	bool others = load_relaxed(&p->nthreads) > 1;
 	struct list dead;
 	unsigned long flags;
 
 	list_init(&dead);
+	if (others) /* one of them may be at what t traces */
+		mutex_lock(&p->ptrace_mutex);
 	flags = tasklist_lock();
 	ptrace_exit_tracer(t, &dead);
 	if (t->ptracer && t != p->leader) {
@@ -243,6 +246,8 @@ static void leave_tree(struct task *t)
 		thread_release(t, &dead);
 	}
 	tasklist_unlock(flags);
+	if (others)
+		mutex_unlock(&p->ptrace_mutex);
 	proc_dispose(&dead);
 }
 

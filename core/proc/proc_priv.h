@@ -13,6 +13,7 @@ enum {
 	JOBCTL_TRAP_STOP = 1 << 2,    /* shall stop for its tracer: PTRACE_INTERRUPT, a group's stop, its end */
 	JOBCTL_LISTENING = 1 << 3,    /* its tracer left it in a group's stop (PTRACE_LISTEN) */
 	JOBCTL_TRAP_NOTIFY = 1 << 4,  /* seized: the group was continued, its tracer is to hear */
+	JOBCTL_FROZEN = 1 << 5,	      /* its tracer is at it: not even SIGKILL ends its stop before that is done */
 };
 
 /* --- task.c --- */

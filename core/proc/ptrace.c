@@ -9,7 +9,8 @@
  * A thread that ends while it is traced stays (task.ptrace_zombie) until its tracer has waited for it, and its group with it.
  *
  * Locking: the tree lock over who traces whom, ptrace_code and the way in and out of TASK_TRACED; what belongs to the traced task (registers, masks,
- * flags) is the tracer's while that sleeps. SIGKILL ends a stop at any time: sighand.lock makes the look for it and the state one step.
+ * flags) is the tracer's while that sleeps. SIGKILL ends a stop at any time but while an order is carried out (JOBCTL_FROZEN, under proc.ptrace_mutex of the
+ * tracer): sighand.lock makes the look for it and the state one step.
  */
 #include <hal/context.h>
 #include <maestro/abi.h>

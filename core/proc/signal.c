@@ -219,7 +219,7 @@ void signal_wake(struct task *t, bool fatal)
 	unsigned states = TASK_INTERRUPTIBLE;
 
 	if (fatal)
-		states |= TASK_KILLABLE | TASK_STOPPED | TASK_TRACED;
+		states |= TASK_KILLABLE | TASK_STOPPED | (t->jobctl & JOBCTL_FROZEN ? 0 : TASK_TRACED);
 	(void)atomic_or(&t->work, WORK_SIGNAL);
 	if (t == hal_current())
 		return;

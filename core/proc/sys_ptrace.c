@@ -93,6 +93,25 @@ static long interrupt(struct task *t)
 	return 0;
 }
 
+/* What came while it was frozen counts now. Its sighand.lock held. */
+static void unfreeze_locked(struct task *t)
+{
+	if (!(t->jobctl & JOBCTL_FROZEN))
+		return;
+	t->jobctl &= ~(u32)JOBCTL_FROZEN;
+	if (sig_is_fatal_pending(t))
+		signal_wake(t, true);
+}
+
+static void unfreeze(struct task *t)
+{
+	unsigned long flags;
+	struct sighand *s = sighand_lock(t, &flags);
+
+	unfreeze_locked(t);
+	sighand_unlock(s, flags);
+}
+
 /* It stays in its group's stop, and stops anew when that ends. */
 static long listen(struct task *t)
 {
@@ -103,6 +122,7 @@ static long listen(struct task *t)
 		return -EIO;
 	s = sighand_lock(t, &flags);
 	t->jobctl |= JOBCTL_LISTENING;
+	unfreeze_locked(t);
 	if (t->jobctl & JOBCTL_TRAP_NOTIFY)
 		signal_wake(t, true);
 	sighand_unlock(s, flags);
@@ -141,6 +161,7 @@ static long resume(struct task *t, long request, unsigned long sig)
 			ptrace_unlink(t);
 			t->ptrace_code = keep;
 		}
+		unfreeze(t);
 		(void)task_wake(t, TASK_TRACED);
 		ret = 0;
 	}
@@ -287,12 +308,20 @@ static long order(struct task *t, long request, unsigned long addr, unsigned lon
 	}
 }
 
-/* Is it ours, and stopped for good? */
-static bool at_hand(struct task *t)
+/* Is it ours, and stopped? Then it stays so. */
+static bool freeze(struct task *t)
 {
-	unsigned long flags = tasklist_lock();
-	bool ok = t->ptracer && t->ptracer->proc == hal_current()->proc && (t->state & TASK_TRACED) && !(t->jobctl & JOBCTL_LISTENING);
+	unsigned long flags = tasklist_lock(), sflags;
+	bool ok = t->ptracer && t->ptracer->proc == hal_current()->proc;
+	struct sighand *s;
 
+	if (ok) {
+		s = sighand_lock(t, &sflags);
+		ok = (t->state & TASK_TRACED) && !(t->jobctl & JOBCTL_LISTENING);
+		if (ok)
+			t->jobctl |= JOBCTL_FROZEN;
+		sighand_unlock(s, sflags);
+	}
 	tasklist_unlock(flags);
 	while (ok && load_acquire(&t->se.on_cpu)) { /* on its way to sleep */
 		hal_cpu_relax();
@@ -308,6 +337,20 @@ static bool is_ours(struct task *t)
 
 	tasklist_unlock(flags);
 	return ok;
+}
+
+static long order_frozen(struct task *t, long request, unsigned long addr, unsigned long data)
+{
+	struct proc *me = hal_current()->proc;
+	long ret = -ESRCH;
+
+	mutex_lock(&me->ptrace_mutex);
+	if (freeze(t)) {
+		ret = order(t, request, addr, data);
+		unfreeze(t);
+	}
+	mutex_unlock(&me->ptrace_mutex);
+	return ret;
 }
 
 long sys_ptrace(long request, pid_t pid, unsigned long addr, unsigned long data)
@@ -327,7 +370,7 @@ long sys_ptrace(long request, pid_t pid, unsigned long addr, unsigned long data)
 	else if (request == PTRACE_KILL && is_ours(t))
 		ret = kerr_code(signal_send_task(t, SIGKILL, SIGINFO_KERNEL));
 	else
-		ret = at_hand(t) ? order(t, request, addr, data) : -ESRCH;
+		ret = order_frozen(t, request, addr, data);
 	task_put(t);
 	return ret;
 }

@@ -228,6 +228,7 @@ kerr_t proc_alloc(struct proc **out)
 	wait_queue_init(&p->child_wait);
 	wait_queue_init(&p->exit_wait);
 	mutex_init(&p->exec_mutex, RANK_EXEC, "exec");
+	mutex_init(&p->ptrace_mutex, RANK_PTRACE, "ptrace");
 	timer_init(&p->real_timer, itimer_real_fire);
 	p->login_uid = p->login_session = U32_MAX;
 	*out = p;

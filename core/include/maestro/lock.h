@@ -29,6 +29,7 @@ enum lock_rank {
 	RANK_TTY,	 /* tty.termios_sem, tty.ldisc mutexes */
 	RANK_PROC_TREE,	 /* sleeping locks over the process tree, if any */
 	RANK_LOOP,	 /* loop.mutex: what a loop device is bound to */
+	RANK_PTRACE,	 /* proc.ptrace_mutex */
 	RANK_EXEC,	 /* proc.exec_mutex */
 	RANK_MM,	 /* mm.lock */
 	RANK_FS,	 /* a file system's own mutexes */

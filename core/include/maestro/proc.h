@@ -63,6 +63,7 @@ struct proc {
 	int posix_timer_next;	  /* [sighand.lock] */
 	unsigned cpu_clock_timers; /* [sighand.lock] of those: on CPU clocks. The tick reads it without */
 	struct mutex exec_mutex;
+	struct mutex ptrace_mutex; /* a tracer's: its threads work on those they trace one at a time */
 	int oom_score_adj; /* [a] */
 	u32 personality;
 	u32 login_uid, login_session; /* whose login it comes from, for pam_loginuid(8); -1: none. Inherited */
