@@ -15,6 +15,7 @@ int main(int argc, char **argv)
 	(void)!write(1, first, sizeof(first) - 1);
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	mount("/dev/vdb", "/world", "ext2", 0, NULL); /* rows of programs need it; without it they are left out */
 	pid_t c = fork();
 	if (c == 0) {
 		argv[0] = "bench";
