@@ -153,6 +153,7 @@ kerr_t file_close(struct file *f, struct files *owner)
 		err = f->ops->flush(f);
 	if (unlikely(f->inode->locks) && !(f->mode & FMODE_PATH))
 		locks_remove_posix(f, owner);
+	dnotify_closed(f, owner);
 	file_put(f);
 	return err;
 }

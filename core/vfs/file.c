@@ -126,6 +126,7 @@ static void file_release(struct file *f)
 		locks_remove_file(f);
 	if (inode && unlikely(load_relaxed(&inode->nleases)))
 		lease_file_released(f);
+	dnotify_closed(f, NULL);
 	if (unlikely(f->flags & O_ASYNC) && f->ops && f->ops->fasync) {
 		kerr_t gone = f->ops->fasync(-1, f, false);
 
@@ -190,6 +191,7 @@ static kerr_t file_init(void)
 	v->lease_break_time = 45;
 	spin_init(&v->timerfd_lock, RANK_SPIN_OUTER, "timerfds");
 	list_init(&v->timerfds);
+	list_init(&v->dnotifies);
 	spin_init(&v->fasync_lock, RANK_SPIN_OUTER, "fasync");
 	spin_init(&v->notify_lock, RANK_ISPIN, "notify");
 	return kmem_cache_create(&v->file_cache, "file", sizeof(struct file), 16);

@@ -555,6 +555,8 @@ static void tell_move(struct inode *odir, const struct name *o, struct inode *nd
 {
 	u32 cookie = notify_cookie(), dir = S_ISDIR(moved->mode) ? IN_ISDIR : 0;
 
+	if (odir == ndir)
+		dnotify_tell(odir, IN_MOVED_WITHIN);
 	notify_dir_slow(odir, IN_MOVED_FROM | dir, o, cookie);
 	notify_dir_slow(ndir, IN_MOVED_TO | dir, n, cookie);
 	if (replaced)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watches on inodes, and what becomes of an event: it is queued at once for every watch that asked for it (inotify(7)).
+ * Watches on inodes, and what becomes of an event: it is queued at once for every watch that asked for it (inotify(7)); those of F_NOTIFY get a signal.
  *
  * Structures: inode.watches holds the watches of all inotify files on it; each has a reference on the inode, which so stays in memory.
  * vfs.nwatches is their number, so that nothing is paid without any. Locking: vfs.notify_lock for all; names of dentries are read under
@@ -111,6 +111,7 @@ void notify_dir_slow(struct inode *dir, u32 event, const struct name *n, u32 coo
 	post_all(dir, event, n, cookie, false, &done);
 	spin_unlock(&vfs()->notify_lock);
 	watches_free(&done);
+	dnotify_tell(dir, event);
 }
 
 void notify_inode_slow(struct inode *inode, u32 event)
@@ -137,6 +138,10 @@ void notify_dentry_slow(struct dentry *d, u32 event)
 	spin_unlock(&vfs()->notify_lock);
 	spin_unlock(&vfs()->dcache_lock);
 	watches_free(&done);
+	if (dir)
+		dnotify_tell(dir, event);
+	if (S_ISDIR(inode->mode))
+		dnotify_tell(inode, event);
 }
 
 void notify_change_slow(struct dentry *d, u32 valid)

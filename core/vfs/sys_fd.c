@@ -161,7 +161,7 @@ enum {
 	F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG, F_GETLK64, F_SETLK64, F_SETLKW64,
 	F_SETOWN_EX, F_GETOWN_EX,
 	F_OFD_GETLK = 36, F_OFD_SETLK, F_OFD_SETLKW,
-	F_SETLEASE = 1024, F_GETLEASE,
+	F_SETLEASE = 1024, F_GETLEASE, F_NOTIFY,
 	F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS,
 };
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
@@ -296,6 +296,8 @@ static long fcntl_file(struct file *f, int fd, unsigned cmd, unsigned long arg, 
 		return lease_set(f, fd, arg);
 	case F_GETLEASE:
 		return lease_get(f);
+	case F_NOTIFY:
+		return dnotify_set(f, fd, arg);
 	case F_SETPIPE_SZ:
 		return pipe_set_size(f, arg);
 	case F_GETPIPE_SZ:

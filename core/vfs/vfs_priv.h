@@ -166,6 +166,24 @@ static inline kerr_t lease_break(struct inode *inode, bool write, bool nonblock)
 	return unlikely(load_relaxed(&inode->nleases)) ? lease_break_slow(inode, write, nonblock) : KERR(0);
 }
 
+/* --- dnotify.c --- */
+#define IN_MOVED_WITHIN 0x1000u /* a name changed within its directory; inotify has no such event */
+long dnotify_set(struct file *f, int fd, unsigned long arg); /* F_NOTIFY */
+void dnotify_tell_slow(const struct inode *dir, u32 event);
+void dnotify_closed_slow(const struct file *f, const struct files *owner);
+/* event (IN_*) came to a directory, which is not looked into. No spinlock held. */
+static inline void dnotify_tell(const struct inode *dir, u32 event)
+{
+	if (unlikely(load_relaxed(&vfs()->ndnotifies)))
+		dnotify_tell_slow(dir, event);
+}
+/* f is closed through a table of files; NULL: its last reference goes. */
+static inline void dnotify_closed(const struct file *f, const struct files *owner)
+{
+	if (unlikely(load_relaxed(&vfs()->ndnotifies)))
+		dnotify_closed_slow(f, owner);
+}
+
 /* --- locks.c --- */
 struct file_lock_ctx;
 void locks_remove_posix(struct file *f, struct files *owner);

@@ -53,7 +53,7 @@ struct vfs_state {
 	struct atomic mount_event;
 
 	struct spinlock notify_lock; /* RANK_ISPIN: watches on inodes, and the events queued for them */
-	struct atomic nwatches;	    /* [a] all watches; changed under notify_lock */
+	struct atomic nwatches;	    /* [a] all watches, inotify's (changed under notify_lock) and F_NOTIFY's */
 	u32 notify_cookie;	    /* [notify_lock] */
 
 	struct spinlock ino_lock;   /* RANK_LEAF */
@@ -79,6 +79,8 @@ struct vfs_state {
 	u32 aio_max;		    /* [a] fs.aio-max-nr */
 
 	struct spinlock fasync_lock; /* RANK_SPIN_OUTER, irqsave: the queues of O_ASYNC files */
+	struct list dnotifies;	    /* [fasync_lock] struct dnotify */
+	size_t ndnotifies;	    /* [fasync_lock] their number; read without it */
 
 	struct wait_queue signalfd_wait; /* all signalfds: a sighand that has one points here */
 	struct mutex epoll_mutex;   /* RANK_MOUNT: nesting of epolls, and links of files to them */
