@@ -88,6 +88,7 @@ build/bare/syscall_table.o: build/gen/i386/syscall_table.c
 -include tests/guest/rules.mk
 -include tests/bench/rules.mk
 -include tests/suites/rules.mk
+-include tests/suites/programs.mk
 -include tests/crash/rules.mk
 -include tests/man/rules.mk
 -include tests/install/rules.mk

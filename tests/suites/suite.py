@@ -44,15 +44,17 @@ class Suite:
     command(n) what the guest's shell runs for a name; its output and status are the result
     judge(status, out) gives (verdict, facts): PASS, FAIL or SKIP, and a dict of what the comparison wants
     limit(n)   seconds
-    user       run as this user; None: as root
+    user       run as this user; None: as root; or a function of the name that gives it
     setup      shell commands for a new machine, after PREPARE
+    disk       an image that is mounted at /suite; what is written to it is forgotten, as with the root
     """
 
     def __init__(self, name, title, image, names, command, judge=None, limit=lambda name: 300, user="user",
-                 setup="true", mem=1024):
+                 setup="true", mem=1024, disk=None):
         self.name, self.title, self.image, self.names, self.command = name, title, image, names, command
         self.judge = judge or (lambda status, out: (FAIL if status else PASS, {}))
-        self.limit, self.user, self.setup, self.mem = limit, user, setup, mem
+        self.limit, self.setup, self.mem, self.disk = limit, setup, mem, disk
+        self.user = user if callable(user) else lambda name: user
 
 
 def identity(kernel):
@@ -80,8 +82,8 @@ def results(suite, kernel):
 class Runner:
     """Runs commands of a suite on a kernel, with a new machine where the old one is lost."""
 
-    def __init__(self, suite, kernel, append=""):
-        self.suite, self.kernel, self.append = suite, kernel, append
+    def __init__(self, suite, kernel, append="", elf=None):
+        self.suite, self.kernel, self.append, self.elf = suite, kernel, append, elf
         self.id, self.machine = None, None
         self.logs = os.path.join(OUT, "%s-%s" % (suite.name, kernel))
         os.makedirs(self.logs, exist_ok=True)
@@ -89,10 +91,13 @@ class Runner:
     def boot(self):
         self.id = identity(self.kernel)     # it may be built anew while a suite runs
         quiet = "" if self.kernel == "linux" else "loglevel=3 "
-        self.machine = guest.VM(self.kernel, self.suite.image, init="/bin/bash", mem=self.suite.mem,
+        extra = ["-drive", "file=%s,format=raw,if=virtio,snapshot=on" % self.suite.disk] if self.suite.disk else []
+        self.machine = guest.VM(self.kernel, self.suite.image, init="/bin/bash", mem=self.suite.mem, elf=self.elf, extra=extra,
                                 append=quiet + self.append, log="suite-%s-%s" % (self.suite.name, self.kernel))
         lab.prepare(self.machine)
         self.machine.run(PREPARE)
+        if self.suite.disk:
+            self.machine.check("mkdir -p /suite && mount -t ext2 /dev/vdb /suite")
         self.machine.check(self.suite.setup, 300)
 
     def lose(self):
@@ -112,17 +117,18 @@ class Runner:
         return "(the output could not be read)"
 
     def guest_command(self, name, limit):
-        user = self.suite.user
+        user = self.suite.user(name)
         become = "setpriv --reuid %s --regid %s --init-groups env -i HOME=/home/%s USER=%s LOGNAME=%s " \
             "PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8 TERM=dumb " % ((user,) * 5) if user else ""
         inner = "cd /tmp && exec setsid -w timeout -k 10 %d %ssh -c %s" % (limit, become, shlex.quote(self.suite.command(name)))
         return "(%s) </dev/null >/run/said 2>&1" % inner
 
-    def clean(self):
+    def clean(self, name):
         """Away with what the command left behind."""
         sweep = "find /tmp /dev/shm /dev/mqueue -mindepth 1 -delete 2>/dev/null; true"
-        if self.suite.user:
-            sweep = "setpriv --reuid %s --clear-groups sh -c 'kill -9 -1' 2>/dev/null; " % self.suite.user + sweep
+        user = self.suite.user(name)
+        if user:
+            sweep = "setpriv --reuid %s --clear-groups sh -c 'kill -9 -1' 2>/dev/null; " % user + sweep
         self.machine.run(sweep, 120)
 
     def one(self, name):
@@ -139,7 +145,7 @@ class Runner:
                 verdict, facts = TIMEOUT, self.suite.judge(status, out)[1]
             else:
                 verdict, facts = self.suite.judge(status, out)
-            self.clean()
+            self.clean(name)
         except (guest.Timeout, guest.Died) as e:
             took, status, verdict, facts, out = time.monotonic() - start, -1, DIED, {}, str(e) + "\n"
             self.lose()
