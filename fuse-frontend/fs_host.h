@@ -4,6 +4,7 @@
  *
  *   main_host.c     mounting, by two processes: one keeps the mount and the log, the other serves
  *   options_host.c  the command line
+ *   wire_host.c     reading from and writing to the FUSE device
  *   serve_host.c    the serving process: threads that answer requests
  *   sandbox_host.c  what the serving process gives up before it reads a request or a block of the file system
  *   ops_host.c      requests on names and attributes
@@ -16,6 +17,13 @@
 #include <maestro.h>
 #include <sys/stat.h>
 
+struct wire { /* wire_host.c's */
+	uint64_t init; /* the request that began the session, until it is answered */
+	uint32_t offered; /* FUSE_* flags of the host's kernel */
+	bool may_spin, nonblocking;
+	int credit;		  /* how well it pays to ask again before sleeping */
+	unsigned rest, rest_next; /* waits without that */
+};
 struct front {
 	struct maestro *k;
 	struct maestro_node *root;
@@ -23,6 +31,7 @@ struct front {
 	bool read_only, fakeroot, no_xattr, writeback, stateless, stateless_dirs;
 	int64_t uid, gid; /* all files are shown as theirs; -1: as they are */
 	unsigned threads;
+	struct wire wire;
 	uint64_t file_limit; /* no write of the process goes beyond that offset; 0: no limit */
 };
 
@@ -56,6 +65,12 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+
+/* --- wire_host.c --- */
+/* The session's requests come from fd from now on. 0 or -errno. */
+int wire_attach(struct front *f, struct fuse_session *se, int fd);
+/* The request being answered by this thread is to take away set-id bits too. */
+bool wire_kills_privs(void);
 
 /* --- serve_host.c --- */
 /* Signals, and sandbox(). 0 or -errno. */

@@ -85,12 +85,30 @@ static int write_error(fuse_req_t req, int err)
 	return err != -EBADF ? -err : front_of(req)->read_only ? EROFS : EPERM;
 }
 
+/* Contents are about to be changed by somebody who may not keep set-id bits. */
+static int drop_set_id(fuse_req_t req, fuse_ino_t ino)
+{
+	const struct front *f = front_of(req);
+	struct maestro_attr a;
+	int err = maestro_node_getattr(f->k, front_node(f, ino), &a);
+
+	return err || !(a.mode & (S_ISUID | S_ISGID)) ? err : maestro_node_setattr(f->k, NULL, front_node(f, ino), MAESTRO_SET_KILL_PRIVS, &a, &a);
+}
+
+/* The host's kernel does not say it of these requests. */
+static int drop_set_id_of_others(fuse_req_t req, fuse_ino_t ino)
+{
+	return fuse_req_ctx(req)->uid ? drop_set_id(req, ino) : 0;
+}
+
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct maestro_file *file;
 	ssize_t n = file_of(req, ino, &file);
 
 	(void)fi;
+	if (!n && wire_kills_privs())
+		n = drop_set_id(req, ino);
 	if (!n)
 		n = maestro_file_write(front_of(req)->k, file, buf, size, (uint64_t)off);
 	if (n < 0)
@@ -114,6 +132,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
 	int err = file_of(req, ino, &file);
 
 	(void)fi;
+	if (!err)
+		err = drop_set_id_of_others(req, ino);
 	if (!err)
 		err = maestro_file_fallocate(front_of(req)->k, file, mode, (uint64_t)offset, (uint64_t)length);
 	fuse_reply_err(req, write_error(req, err));
@@ -150,6 +170,8 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t off_in, struct fuse
 		n = -EINVAL;
 	if (!n && !buf)
 		n = -ENOMEM;
+	if (!n)
+		n = drop_set_id_of_others(req, out);
 	if (!n)
 		n = maestro_file_read(k, from, buf, len < MAX_READ ? len : MAX_READ, (uint64_t)off_in);
 	if (n > 0)

@@ -127,7 +127,6 @@ static int run_server(struct front *f, const struct settings *s, const char *dis
 {
 	struct fuse_session *se = fuse_session_new(args, &front_ops, sizeof(front_ops), f);
 	struct report r = {.err = se ? confine(f) : -EINVAL};
-	char path[32];
 	int fd;
 
 	if (!r.err)
@@ -138,8 +137,7 @@ static int run_server(struct front *f, const struct settings *s, const char *dis
 	fd = receive_fd(control);
 	if (fd < 0)
 		return maestro_destroy(f->k) ? 1 : 0;
-	snprintf(path, sizeof(path), "/dev/fd/%d", fd);
-	return fuse_session_mount(se, path) ? 1 : serve(f, se, control);
+	return wire_attach(f, se, fd) ? 1 : serve(f, se, control);
 }
 
 static int fork_server(struct keeper *kp, struct front *f, const char *disk, struct fuse_args *args)

@@ -81,7 +81,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct front *f = userdata;
 
-	/* The host's kernel clears set-id bits, by its caller's rights. Splicing would copy once more: data goes to and from the kernel's own pages. */
+	/* Set-id bits: wire_host.c. Splicing would copy once more: data goes to and from the kernel's own pages. */
 	conn->want &= ~(unsigned)(FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA);
 	want(conn, FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ASYNC_READ |
 			   FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_IOCTL_DIR | FUSE_CAP_ASYNC_DIO);
@@ -158,7 +158,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 		int fuse;
 		unsigned ours;
 	} map[] = {{FUSE_SET_ATTR_MODE, MAESTRO_SET_MODE}, {FUSE_SET_ATTR_UID, MAESTRO_SET_UID}, {FUSE_SET_ATTR_GID, MAESTRO_SET_GID},
-		   {FUSE_SET_ATTR_SIZE, MAESTRO_SET_SIZE}};
+		   {FUSE_SET_ATTR_SIZE, MAESTRO_SET_SIZE}, {FUSE_SET_ATTR_CTIME, MAESTRO_SET_CTIME}};
 	const struct front *f = front_of(req);
 	struct maestro_caller who = front_caller(req);
 	struct maestro_attr a = {
@@ -168,7 +168,9 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 		.size = (uint64_t)st->st_size,
 		.atime = st->st_atim.tv_sec,
 		.mtime = st->st_mtim.tv_sec,
+		.ctime = st->st_ctim.tv_sec,
 		.atime_ns = (uint32_t)st->st_atim.tv_nsec,
+		.ctime_ns = (uint32_t)st->st_ctim.tv_nsec,
 		.mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
 	};
 	unsigned set = 0;
@@ -186,6 +188,8 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_s
 		set |= MAESTRO_SET_MTIME_NOW;
 	else if (to_set & FUSE_SET_ATTR_MTIME)
 		set |= MAESTRO_SET_MTIME;
+	if (!set || wire_kills_privs()) /* without anything else: chown(2) to nobody new */
+		set |= MAESTRO_SET_KILL_PRIVS;
 	err = maestro_node_setattr(f->k, &who, front_node(f, ino), set, &a, &a);
 	reply_attr(req, err, &a);
 }

@@ -6,7 +6,7 @@
 
 struct settings {
 	char *image, *mountpoint; /* absolute */
-	int read_only, read_write, help, version, foreground, debug, no_lock, fakeroot, no_xattr, no_recovery, writeback, helper, fake;
+	int read_only, read_write, help, version, foreground, debug, no_lock, fakeroot, no_xattr, no_recovery, writeback, helper, fake, allow_other;
 	unsigned long long offset, size;
 	unsigned memory; /* MiB */
 	unsigned threads, vcpus, part;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define OPT(text, member, value) {text, offsetof(struct settings, member), value}
 enum { KEY_IGNORED = 1, KEY_TYPE, KEY_VERBOSE };
@@ -15,7 +16,7 @@ static const struct fuse_opt options[] = {
 	OPT("-h", help, 1), OPT("--help", help, 1), OPT("-V", version, 1), OPT("--version", version, 1), OPT("-d", debug, 1), OPT("ro", read_only, 1),
 	OPT("-r", read_only, 1), OPT("rw", read_write, 1), OPT("-w", read_write, 1), OPT("offset=%llu", offset, 0), OPT("sizelimit=%llu", size, 0),
 	OPT("part=%u", part, 0), OPT("memory=%u", memory, 0), OPT("threads=%u", threads, 0), OPT("vcpus=%u", vcpus, 0), OPT("type=%s", type, 0),
-	OPT("data=%s", data, 0), OPT("nolock", no_lock, 1), OPT("uid=%lli", uid, 0), OPT("gid=%lli", gid, 0), OPT("fakeroot", fakeroot, 1),
+	OPT("data=%s", data, 0), OPT("nolock", no_lock, 1), OPT("allow_other", allow_other, 1), OPT("uid=%lli", uid, 0), OPT("gid=%lli", gid, 0), OPT("fakeroot", fakeroot, 1),
 	OPT("noxattr", no_xattr, 1), OPT("writeback", writeback, 1), OPT("errors=%s", errors, 0), OPT("norecovery", no_recovery, 1), OPT("log=%s", log, 0),
 	FUSE_OPT_KEY("-f", KEY_VERBOSE), FUSE_OPT_KEY("user=", KEY_IGNORED), FUSE_OPT_KEY("user", KEY_IGNORED), FUSE_OPT_KEY("users", KEY_IGNORED),
 	FUSE_OPT_KEY("x-", KEY_IGNORED), FUSE_OPT_KEY("noauto", FUSE_OPT_KEY_DISCARD), FUSE_OPT_KEY("auto", FUSE_OPT_KEY_DISCARD),
@@ -110,7 +111,10 @@ static int add_names(const struct settings *s, struct fuse_args *args)
 	char *opts, *name;
 	int err;
 
-	if (asprintf(&opts, "-o%ssubtype=maestro,fsname=%s", s->fakeroot ? "" : "default_permissions,", s->image) < 0)
+	/* Whom root mounted it for alone may do all: then the host's kernel need not ask for a directory's mode after each change in it. */
+	bool checked = !s->fakeroot && (s->allow_other || getuid() != 0);
+
+	if (asprintf(&opts, "-o%s%ssubtype=maestro,fsname=%s", s->allow_other ? "allow_other," : "", checked ? "default_permissions," : "", s->image) < 0)
 		return -ENOMEM;
 	name = strstr(opts, "fsname=");
 	for (char *c = name; *c; c++)

@@ -58,7 +58,14 @@ static kerr_t fill_attr(struct attr *to, unsigned set, const struct maestro_attr
 		to->valid |= ATTR_MTIME | (set & MAESTRO_SET_MTIME ? ATTR_MTIME_SET : 0);
 		to->mtime = set & MAESTRO_SET_MTIME ? (struct timespec64){a->mtime, (s32)a->mtime_ns} : ktime_get_real_coarse_ts();
 	}
-	if (to->atime.nsec < 0 || to->mtime.nsec < 0 || to->atime.nsec >= NSEC_PER_SEC || to->mtime.nsec >= NSEC_PER_SEC)
+	if (set & MAESTRO_SET_CTIME) {
+		to->valid |= ATTR_CTIME;
+		to->ctime = (struct timespec64){a->ctime, (s32)a->ctime_ns};
+	}
+	if (set & MAESTRO_SET_KILL_PRIVS)
+		to->valid |= ATTR_KILL_SUID;
+	if (to->atime.nsec < 0 || to->mtime.nsec < 0 || to->ctime.nsec < 0 || to->atime.nsec >= NSEC_PER_SEC || to->mtime.nsec >= NSEC_PER_SEC ||
+	    to->ctime.nsec >= NSEC_PER_SEC)
 		return KERR(EINVAL);
 	return 0;
 }

@@ -308,7 +308,8 @@ struct maestro_attr {
 	uint32_t atime_ns, mtime_ns, ctime_ns;
 };
 enum { MAESTRO_SET_MODE = 1, MAESTRO_SET_UID = 2, MAESTRO_SET_GID = 4, MAESTRO_SET_SIZE = 8, MAESTRO_SET_ATIME = 16, MAESTRO_SET_MTIME = 32,
-       MAESTRO_SET_ATIME_NOW = 64, MAESTRO_SET_MTIME_NOW = 128, MAESTRO_SET_CTIME = 256 };
+       MAESTRO_SET_ATIME_NOW = 64, MAESTRO_SET_MTIME_NOW = 128, MAESTRO_SET_CTIME = 256,
+       MAESTRO_SET_KILL_PRIVS = 512 /* set-id bits go, as chown(2) takes them */ };
 struct maestro_statfs {
 	uint64_t blocks, bfree, bavail, files, ffree;
 	uint32_t bsize, frsize, namelen;
