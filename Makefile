@@ -33,7 +33,7 @@ BARE_FLAGS := $(FREESTANDING) $(WARN) $(CORE_INC) -Ihal/baremetal-x86/include -I
 	-m32 -march=i686 -mtune=generic -mgeneral-regs-only -mpreferred-stack-boundary=2 -O2 -g -fno-pic -fno-pie -fno-omit-frame-pointer -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -ffile-prefix-map=$(CURDIR)=. $(if $(DEBUG),-DMAESTRO_DEBUG)
 HOSTED_CORE_FLAGS := $(FREESTANDING) $(WARN) $(CORE_INC) -Ihal/hosted-posix/include -Icore/abi/x86_64/include -Ibuild/gen/x86_64 \
-	-m64 -g -fPIC -fno-stack-protector -fno-omit-frame-pointer -ffile-prefix-map=$(CURDIR)=.
+	-m64 -g -fPIC -fno-semantic-interposition -fno-stack-protector -fno-omit-frame-pointer -ffile-prefix-map=$(CURDIR)=.
 HOSTED_HOST_FLAGS := -std=gnu17 $(WARN) -D_GNU_SOURCE -Ihal/hosted-posix -Ilibmaestro/include -m64 -g -fPIC -fno-omit-frame-pointer -pthread
 
 # ---------------------------------------------------------------- sources

@@ -82,8 +82,7 @@ void acct_tick(bool user, u64 ns)
 	}
 }
 
-/* Charges the running task up to now; returns what was charged. */
-static u64 update_curr(struct cpu *cpu, ktime_t now)
+u64 rq_update_curr(struct cpu *cpu, ktime_t now)
 {
 	struct task *t = cpu->current_task;
 	u64 ns = (u64)now - t->se.exec_start;
@@ -116,7 +115,7 @@ void sched_account_current(void)
 	struct cpu *cpu = this_cpu();
 
 	rq_lock_raw(cpu);
-	(void)update_curr(cpu, hal_time_ns());
+	(void)rq_update_curr(cpu, hal_time_ns());
 	rq_unlock_raw(cpu);
 	hal_irq_restore(flags);
 }
@@ -131,7 +130,7 @@ u64 sched_task_runtime(struct task *t)
 	flags = hal_irq_save();
 	cpu = task_rq_lock(t);
 	if (cpu->current_task == t)
-		(void)update_curr(cpu, hal_time_ns());
+		(void)rq_update_curr(cpu, hal_time_ns());
 	ns = t->se.sum_exec;
 	spin_unlock(&cpu->rq_lock);
 	hal_irq_restore(flags);
@@ -140,7 +139,7 @@ u64 sched_task_runtime(struct task *t)
 }
 
 /* --- queues --- */
-static void queue_insert(struct cpu *cpu, struct task *t, bool head)
+void rq_insert(struct cpu *cpu, struct task *t, bool head)
 {
 	unsigned prio = t->se.rt_priority;
 
@@ -155,7 +154,7 @@ static void queue_insert(struct cpu *cpu, struct task *t, bool head)
 	bitmap_set(cpu->rt_map, 99 - prio);
 }
 
-static void queue_remove(struct cpu *cpu, struct task *t)
+void rq_remove(struct cpu *cpu, struct task *t)
 {
 	unsigned prio = t->se.rt_priority;
 
@@ -168,7 +167,7 @@ static void queue_remove(struct cpu *cpu, struct task *t)
 		bitmap_clear(cpu->rt_map, 99 - prio);
 }
 
-static void count_in(struct cpu *cpu, struct task *t)
+void rq_count_in(struct cpu *cpu, struct task *t)
 {
 	t->se.on_rq = true;
 	store_relaxed(&cpu->nr_running, cpu->nr_running + 1);
@@ -176,7 +175,7 @@ static void count_in(struct cpu *cpu, struct task *t)
 		cpu->fair_weight += t->se.weight;
 }
 
-static void count_out(struct cpu *cpu, struct task *t)
+void rq_count_out(struct cpu *cpu, struct task *t)
 {
 	t->se.on_rq = false;
 	store_relaxed(&cpu->nr_running, cpu->nr_running - 1);
@@ -203,16 +202,11 @@ static struct task *queue_take(struct cpu *cpu)
 	else
 		t = fair_leftmost(cpu);
 	if (t)
-		queue_remove(cpu, t);
+		rq_remove(cpu, t);
 	return t;
 }
 
 /* --- several CPUs --- */
-static bool may_run_on(const struct task *t, unsigned cpu)
-{
-	return (t->se.affinity >> cpu) & 1;
-}
-
 static bool is_idle(const struct cpu *cpu)
 {
 	return load_relaxed(&cpu->nr_running) == 0;
@@ -259,11 +253,11 @@ static struct task *steal(struct cpu *cpu)
 			t = NULL;
 		}
 		if (t) {
-			queue_remove(from, t);
-			count_out(from, t);
+			rq_remove(from, t);
+			rq_count_out(from, t);
 			t->se.vruntime += cpu->min_vruntime - from->min_vruntime;
 			store_relaxed(&t->se.cpu, cpu->id);
-			count_in(cpu, t);
+			rq_count_in(cpu, t);
 		}
 		__atomic_store_n(&from->rq_lock.v.v, 0, __ATOMIC_RELEASE);
 		if (t)
@@ -272,7 +266,7 @@ static struct task *steal(struct cpu *cpu)
 	return NULL;
 }
 
-static void resched(struct cpu *cpu)
+void rq_resched(struct cpu *cpu)
 {
 	if (atomic_or(&cpu->current_task->work, WORK_RESCHED) & WORK_RESCHED)
 		return;
@@ -280,18 +274,18 @@ static void resched(struct cpu *cpu)
 		hal_cpu_kick(cpu->id);
 }
 
-static void check_preempt(struct cpu *cpu, struct task *t)
+void rq_check_preempt(struct cpu *cpu, struct task *t)
 {
 	struct task *curr = cpu->current_task;
 
 	if (curr == cpu->idle || t->se.rt_priority > curr->se.rt_priority || curr->se.policy == SCHED_IDLE) {
-		resched(cpu);
+		rq_resched(cpu);
 		return;
 	}
 	if (curr->se.rt_priority || t->se.policy == SCHED_BATCH || t->se.policy == SCHED_IDLE)
 		return;
 	if ((s64)(curr->se.vruntime - t->se.vruntime) > (s64)fair_scale(WAKEUP_GRANULARITY_NS, t->se.weight))
-		resched(cpu);
+		rq_resched(cpu);
 }
 
 /* --- switching --- */
@@ -366,7 +360,7 @@ static void put_prev(struct cpu *cpu, struct task *prev, bool preempted)
 		if (state == TASK_INTERRUPTIBLE && (atomic_read(&prev->work) & WORK_SIGNAL)) {
 			store_relaxed(&prev->state, TASK_RUNNING);
 		} else {
-			count_out(cpu, prev);
+			rq_count_out(cpu, prev);
 			prev->se.nvcsw++;
 			if (state & (TASK_UNINTERRUPTIBLE | TASK_KILLABLE))
 				cpu->nr_uninterruptible++;
@@ -381,7 +375,7 @@ static void put_prev(struct cpu *cpu, struct task *prev, bool preempted)
 		if ((s64)(left->se.vruntime - prev->se.vruntime) >= 0)
 			prev->se.vruntime = left->se.vruntime + 1;
 	}
-	queue_insert(cpu, prev, !prev->se.to_tail);
+	rq_insert(cpu, prev, !prev->se.to_tail);
 	prev->se.to_tail = false;
 }
 
@@ -391,7 +385,7 @@ static bool switch_task(struct cpu *cpu, bool preempted)
 	struct task *prev = cpu->current_task, *next;
 	ktime_t now = hal_time_ns();
 
-	(void)update_curr(cpu, now);
+	(void)rq_update_curr(cpu, now);
 	(void)atomic_and(&prev->work, ~WORK_RESCHED);
 	if (prev != cpu->idle)
 		put_prev(cpu, prev, preempted);
@@ -514,8 +508,7 @@ static void place_woken(struct cpu *cpu, struct task *t)
 		t->se.vruntime = least;
 }
 
-/* t, runnable and on no queue, whose queue `cpu` is locked, goes to the best CPU's. Unlocks. */
-static void activate(struct cpu *cpu, struct task *t, bool is_new)
+void rq_activate(struct cpu *cpu, struct task *t, bool is_new)
 {
 	struct cpu *to = select_cpu(t, cpu);
 
@@ -530,9 +523,9 @@ static void activate(struct cpu *cpu, struct task *t, bool is_new)
 		t->se.vruntime = to->min_vruntime + fair_scale(NSEC_PER_MSEC, t->se.weight);
 	else if (!t->se.rt_priority)
 		place_woken(to, t);
-	count_in(to, t);
-	queue_insert(to, t, false);
-	check_preempt(to, t);
+	rq_count_in(to, t);
+	rq_insert(to, t, false);
+	rq_check_preempt(to, t);
 	spin_unlock(&to->rq_lock);
 }
 
@@ -565,7 +558,7 @@ bool task_wake(struct task *t, unsigned states)
 	} else {
 		if (state & (TASK_UNINTERRUPTIBLE | TASK_KILLABLE))
 			cpu->nr_uninterruptible--;
-		activate(cpu, t, false);
+		rq_activate(cpu, t, false);
 	}
 	hal_irq_restore(flags);
 	preempt_enable();
@@ -583,7 +576,7 @@ void sched_wake_new(struct task *t)
 		struct cpu *cpu = task_rq_lock(t);
 
 		store_relaxed(&t->state, TASK_RUNNING);
-		activate(cpu, t, true);
+		rq_activate(cpu, t, true);
 	}
 	hal_irq_restore(flags);
 	preempt_enable();
@@ -611,118 +604,6 @@ void sched_fork_init(struct task *child, struct task *parent)
 	atomic_set(&child->preempt_count, 1);
 }
 
-/* --- changing a task's class --- */
-struct sched_class {
-	u8 policy, base, inherited;
-	s8 nice;
-};
-
-/* t is of that class now. Its queue locked. */
-static void take_class(struct cpu *cpu, struct task *t, const struct sched_class *c)
-{
-	u8 rt = MAX(c->base, c->inherited);
-
-	if (t->se.rt_priority && !rt)
-		t->se.vruntime = cpu->min_vruntime;
-	t->se.policy = c->policy;
-	t->se.rt_base = c->base;
-	t->se.rt_inherited = c->inherited;
-	t->se.rt_priority = rt;
-	t->se.nice = c->nice;
-	t->se.weight = c->policy == SCHED_IDLE ? 3 : fair_weight_of(c->nice);
-}
-
-static void set_class_locked(struct cpu *cpu, struct task *t, const struct sched_class *c)
-{
-	bool running = cpu->current_task == t, queued = t->se.on_rq && !running;
-
-	if (running)
-		(void)update_curr(cpu, hal_time_ns());
-	if (queued)
-		queue_remove(cpu, t);
-	if (t->se.on_rq)
-		count_out(cpu, t);
-	take_class(cpu, t, c);
-	if (queued || running) {
-		if (t != cpu->idle)
-			count_in(cpu, t);
-		if (queued) {
-			queue_insert(cpu, t, false);
-			check_preempt(cpu, t);
-		} else {
-			resched(cpu);
-		}
-	}
-}
-
-void sched_set(struct task *t, enum sched_policy policy, int rt_priority, int nice)
-{
-	struct sched_class c = { .policy = (u8)policy, .base = (u8)rt_priority, .nice = (s8)nice };
-	unsigned long flags;
-	struct cpu *cpu;
-
-	preempt_disable();
-	flags = hal_irq_save();
-	cpu = task_rq_lock(t);
-	c.inherited = t->se.rt_inherited;
-	set_class_locked(cpu, t, &c);
-	spin_unlock(&cpu->rq_lock);
-	hal_irq_restore(flags);
-	preempt_enable();
-}
-
-void sched_inherit(struct task *t, unsigned rt_priority)
-{
-	unsigned long flags;
-	struct cpu *cpu;
-
-	preempt_disable();
-	flags = hal_irq_save();
-	cpu = task_rq_lock(t);
-	if (t->se.rt_inherited != rt_priority) {
-		struct sched_class c = { t->se.policy, t->se.rt_base, (u8)rt_priority, t->se.nice };
-
-		set_class_locked(cpu, t, &c);
-	}
-	spin_unlock(&cpu->rq_lock);
-	hal_irq_restore(flags);
-	preempt_enable();
-}
-
-kerr_t sched_set_affinity(struct task *t, u64 mask)
-{
-	unsigned long flags;
-	struct cpu *cpu;
-
-	if (!(mask & load_relaxed(&kernel()->sched.online_mask)))
-		return KERR(EINVAL);
-	preempt_disable();
-	flags = hal_irq_save();
-	cpu = task_rq_lock(t);
-	t->se.affinity = mask;
-	if (!may_run_on(t, cpu->id) && t->se.on_rq) {
-		if (cpu->current_task == t) {
-			/* it moves itself: a sleep of no length has it woken where it may run */
-			spin_unlock(&cpu->rq_lock);
-			hal_irq_restore(flags);
-			preempt_enable();
-			if (t == hal_current()) {
-				task_set_state(TASK_UNINTERRUPTIBLE);
-				(void)schedule_until(hal_time_ns() + 1);
-			}
-			return KERR(0);
-		}
-		queue_remove(cpu, t);
-		count_out(cpu, t);
-		activate(cpu, t, false);
-	} else {
-		spin_unlock(&cpu->rq_lock);
-	}
-	hal_irq_restore(flags);
-	preempt_enable();
-	return KERR(0);
-}
-
 /* --- ticks and interrupts --- */
 void sched_tick(struct cpu *cpu, bool user, ktime_t now)
 {
@@ -736,20 +617,20 @@ void sched_tick(struct cpu *cpu, bool user, ktime_t now)
 	cpu->tick_due = now + SCHED_TICK_NS;
 	t->se.in_user = user;
 	spin_lock(&cpu->rq_lock);
-	(void)update_curr(cpu, now);
+	(void)rq_update_curr(cpu, now);
 	if (t->se.rt_priority) {
 		if (t->se.policy == SCHED_RR && t->se.sum_exec - t->se.slice_start >= (u64)SCHED_RR_QUANTUM) {
 			t->se.slice_start = t->se.sum_exec;
 			if (!list_empty(&cpu->rt[t->se.rt_priority])) {
 				t->se.to_tail = true;
-				resched(cpu);
+				rq_resched(cpu);
 			}
 		}
 	} else if (fair_slice_over(cpu, t)) {
-		resched(cpu);
+		rq_resched(cpu);
 	}
 	if (rt_tick(cpu, now))
-		resched(cpu);
+		rq_resched(cpu);
 	spin_unlock(&cpu->rq_lock);
 	if (t->proc)
 		itimer_cpu_tick();
@@ -805,7 +686,7 @@ void sched_host_enter(struct task *t)
 	store_relaxed(&t->state, TASK_RUNNING);
 	if (!t->se.rt_priority)
 		place_woken(cpu, t);
-	count_in(cpu, t);
+	rq_count_in(cpu, t);
 	set_current(cpu, cpu->idle, t, now);
 	cpu->idle->se.on_cpu = false;
 	atomic_set(&cpu->idle->preempt_count, atomic_read(&cpu->idle->preempt_count) + 1);
@@ -832,10 +713,10 @@ bool sched_host_leave(struct task *t)
 
 	DEBUG_ASSERT(cpu->current_task == t);
 	rq_lock_raw(cpu);
-	(void)update_curr(cpu, now);
+	(void)rq_update_curr(cpu, now);
 	if (unlikely(atomic_read(&t->work) & WORK_RESCHED))
 		(void)atomic_and(&t->work, ~WORK_RESCHED);
-	count_out(cpu, t);
+	rq_count_out(cpu, t);
 	store_relaxed(&t->state, TASK_NEW); /* no wake-up reaches it outside */
 	set_current(cpu, t, cpu->idle, now);
 	t->se.on_cpu = false;
@@ -864,84 +745,4 @@ struct task *sched_host_pick(void)
 	}
 	set_current(cpu, cpu->idle, next, hal_time_ns());
 	return next;
-}
-
-/* --- start --- */
-static void cpu_init(struct cpu *cpu, unsigned id)
-{
-	cpu->id = id;
-	spin_init(&cpu->rq_lock, RANK_RUNQUEUE, "runqueue");
-	spin_init(&cpu->timer_lock, RANK_TIMER, "timers");
-	for (unsigned i = 0; i < ARRAY_SIZE(cpu->rt); i++)
-		list_init(&cpu->rt[i]);
-	cpu->armed = S64_MAX;
-	cpu->tick_due = S64_MAX;
-}
-
-/* The calling context becomes CPU id's idle task. */
-static void adopt_idle(struct task *t, unsigned id)
-{
-	struct cpu *cpu = &kernel()->cpus[id];
-
-	ksnprintf(t->comm, sizeof(t->comm), "swapper/%u", id);
-	t->flags |= TASK_KTHREAD;
-	t->state = TASK_RUNNING;
-	t->syscall_nr = -1;
-	if (!atomic_read(&t->refs))
-		atomic_set(&t->refs, 1);
-	t->se.cpu = id;
-	t->se.affinity = 1ULL << id;
-	t->se.policy = SCHED_IDLE;
-	t->se.weight = 3;
-	t->se.exec_start = (u64)hal_time_ns();
-	t->se.on_cpu = true;
-	list_init(&t->se.rt_node);
-	cpu->idle = cpu->current_task = t;
-	cpu->switched_from = t;
-	cpu->idle_start = t->se.exec_start;
-	kernel()->sched.online_mask |= 1UL << id;
-	cpu->online = true;
-	kernel()->sched.ncpus++;
-}
-
-kerr_t sched_init(void)
-{
-	struct sched_state *s = &kernel()->sched;
-
-	spin_init(&s->load_lock, RANK_LEAF, "load");
-	s->rt_period_us = 1000000;
-	s->rt_runtime_us = 950000;
-	s->load_next = hal_time_ns() + 5 * NSEC_PER_SEC;
-	for (unsigned i = 0; i < HAL_MAX_CPUS; i++)
-		cpu_init(&kernel()->cpus[i], i);
-	adopt_idle(hal_current(), 0);
-	/* kernel threads inherit from the idle task; what it is itself is never looked at */
-	hal_current()->se.policy = SCHED_OTHER;
-	hal_current()->se.affinity = ~0ULL;
-	return KERR(0);
-}
-
-void upcall_cpu_start(unsigned id)
-{
-	unsigned long flags = spin_lock_irqsave(&kernel()->sched.load_lock);
-
-	adopt_idle(hal_current(), id);
-	spin_unlock_irqrestore(&kernel()->sched.load_lock, flags);
-}
-
-void sched_idle_loop(void)
-{
-	struct task *t = hal_current();
-
-	for (;;) {
-		struct cpu *cpu = this_cpu();
-
-		(void)hal_irq_save();
-		if (cpu->nr_running || (atomic_read(&t->work) & WORK_RESCHED)) {
-			hal_irq_enable();
-			schedule();
-		} else {
-			hal_cpu_idle();
-		}
-	}
 }

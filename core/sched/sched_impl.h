@@ -26,6 +26,20 @@ bool fair_slice_over(const struct cpu *cpu, const struct task *t);
 bool rt_tick(struct cpu *cpu, ktime_t now);
 
 /* --- sched.c --- */
+/* Run queue lock held. The task that runs counts, but is in no queue. */
+u64 rq_update_curr(struct cpu *cpu, ktime_t now); /* charges the running task up to now; returns what was charged */
+void rq_insert(struct cpu *cpu, struct task *t, bool head);
+void rq_remove(struct cpu *cpu, struct task *t);
+void rq_count_in(struct cpu *cpu, struct task *t);
+void rq_count_out(struct cpu *cpu, struct task *t);
+void rq_check_preempt(struct cpu *cpu, struct task *t); /* t was queued: shall it run at once? */
+void rq_resched(struct cpu *cpu);			/* that CPU chooses anew, soon */
+/* t, runnable and on no queue, whose queue `cpu` is locked, goes to the best CPU's. Unlocks. */
+void rq_activate(struct cpu *cpu, struct task *t, bool is_new);
+static inline bool may_run_on(const struct task *t, unsigned cpu)
+{
+	return (t->se.affinity >> cpu) & 1;
+}
 /* Leaves a region without preemption, and does not preempt even if that is due. */
 static inline void preempt_enable_quiet(void)
 {
