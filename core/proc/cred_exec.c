@@ -117,11 +117,11 @@ static void add_roots(struct cred *c, const struct file_caps *f, bool *effective
 /* Nothing more than before for a program that another looks into, or that gave up getting more. */
 static void take_back(struct cred *c, const struct cred *old)
 {
-	bool gained = c->cap_permitted & ~old->cap_permitted;
+	bool gained = c->cap_permitted & ~old->cap_permitted, none = load_relaxed(&hal_current()->no_new_privs);
 
-	if ((!is_set_id(c) && !gained) || !(c->no_new_privs || traced_by_less()))
+	if ((!is_set_id(c) && !gained) || !(none || traced_by_less()))
 		return;
-	if (!cred_capable(old, CAP_SETUID) || c->no_new_privs) {
+	if (!cred_capable(old, CAP_SETUID) || none) {
 		c->euid = c->uid;
 		c->egid = c->gid;
 	}
@@ -135,7 +135,7 @@ kerr_t cred_exec(struct cred *c, const struct path *file, bool *secure)
 	struct file_caps f = { 0 };
 	kerr_t err = KERR(0);
 
-	if (!nosuid && !c->no_new_privs)
+	if (!nosuid && !load_relaxed(&hal_current()->no_new_privs))
 		set_ids(c, file->dentry->inode);
 	if (!nosuid)
 		err = read_caps(file, &f);

@@ -72,6 +72,7 @@ unsigned seccomp_filters(const struct task *t)
 
 void seccomp_inherit(struct task *t, struct task *me)
 {
+	t->no_new_privs = me->no_new_privs;
 	t->seccomp_mode = me->seccomp_mode;
 	t->seccomp_filter = me->seccomp_filter;
 	if (t->seccomp_filter)
@@ -273,7 +274,7 @@ static kerr_t filter_make(const void __user *from, bool log, struct seccomp_filt
 
 	if (err)
 		return err;
-	if (!current_cred()->no_new_privs && !capable(CAP_SYS_ADMIN))
+	if (!hal_current()->no_new_privs && !capable(CAP_SYS_ADMIN))
 		return KERR(EACCES);
 	f = kzalloc(sizeof(*f) + p.count * sizeof(f->insn[0]), GFP_KERNEL);
 	if (!f)
@@ -329,6 +330,8 @@ static void bring_others(struct task *t)
 		if (was)
 			atomic_dec(&was->refs); /* not the last: it is in our chain */
 		set_mode(o, SECCOMP_FILTER);
+		if (t->no_new_privs) /* or it could gain some, and keep our filter */
+			store_relaxed(&o->no_new_privs, true);
 	}
 }
 

@@ -179,13 +179,12 @@ long prctl_keepcaps_set(unsigned long on)
 
 long prctl_no_new_privs_set(void)
 {
-	struct cred *c;
-	kerr_t err = cred_prepare(&c);
+	struct task *t = hal_current();
+	unsigned long flags;
+	struct sighand *s = sighand_lock(t, &flags);
 
-	if (err)
-		return kerr_code(err);
-	c->no_new_privs = true;
-	cred_commit(c);
+	store_relaxed(&t->no_new_privs, true);
+	sighand_unlock(s, flags);
 	return 0;
 }
 

@@ -104,7 +104,7 @@ long sys_prctl(int option, unsigned long arg2, unsigned long arg3, unsigned long
 	case PR_SET_NO_NEW_PRIVS:
 		return arg2 != 1 || arg3 || arg4 || arg5 ? -EINVAL : prctl_no_new_privs_set();
 	case PR_GET_NO_NEW_PRIVS:
-		return arg2 || arg3 || arg4 || arg5 ? -EINVAL : current_cred()->no_new_privs;
+		return arg2 || arg3 || arg4 || arg5 ? -EINVAL : hal_current()->no_new_privs;
 	case PR_GET_THP_DISABLE:
 		return arg2 || arg3 || arg4 || arg5 ? -EINVAL : 1; /* there are none */
 	case PR_CAP_AMBIENT:

@@ -450,7 +450,7 @@ static void show_status(struct seq_buf *s, struct pctx *c)
 		   (unsigned long long)sig.blocked, (unsigned long long)sig.ignored, (unsigned long long)sig.caught);
 	seq_printf(s, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\nNoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%u\n",
 		   (unsigned long long)cr->cap_inheritable, (unsigned long long)cr->cap_permitted, (unsigned long long)cr->cap_effective,
-		   (unsigned long long)cr->cap_bounding, (unsigned long long)cr->cap_ambient, cr->no_new_privs, t->seccomp_mode, seccomp_filters(t));
+		   (unsigned long long)cr->cap_bounding, (unsigned long long)cr->cap_ambient, t->no_new_privs, t->seccomp_mode, seccomp_filters(t));
 	seq_printf(s, "Cpus_allowed:\t%llx\nCpus_allowed_list:\t", (unsigned long long)(t->se.affinity & ((1ULL << hal_cpu_count()) - 1)));
 	seq_printf(s, hal_cpu_count() > 1 ? "0-%u\n" : "%u\n", hal_cpu_count() - 1);
 	seq_printf(s, "Mems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n", (unsigned long long)t->se.nvcsw,

@@ -47,7 +47,6 @@ struct cred {
 	struct user_struct *user;  /* of uid; never NULL */
 	cap_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 	u32 securebits;
-	bool no_new_privs;
 };
 static inline const struct cred *cred_get(const struct cred *c)
 {

@@ -106,6 +106,7 @@ struct task {
 	struct sig_altstack altstack; /* [o] */
 	u32 jobctl;		 /* stop and trace state, signal room */
 	u8 seccomp_mode;	 /* SECCOMP_* */
+	bool no_new_privs;	 /* [sighand.lock to write] only ever set: by its thread, or with a filter of a sibling's */
 	struct seccomp_filter *seccomp_filter;
 
 	/* tree [proc tree lock] */

@@ -106,6 +106,29 @@ static void *asks(void *arg)
 	return (void *)(syscall(SYS_getppid) == -1 ? (long)errno : 0L);
 }
 
+static void *has_none_to_gain(void *arg)
+{
+	abi_sleep_ms((long)arg);
+	return (void *)(long)prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+}
+
+/* With the filter a sibling gets no_new_privs, once its thread has it. */
+static void threads_gain_nothing(void)
+{
+	pthread_t t;
+	void *r;
+
+	pthread_create(&t, NULL, has_none_to_gain, (void *)0);
+	pthread_join(t, &r);
+	NUM("sibling before", (long)r);
+	pthread_create(&t, NULL, has_none_to_gain, (void *)50);
+	CALL("no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	CALL("to all", INSTALL(SECCOMP_FILTER_FLAG_TSYNC, ALLOW));
+	pthread_join(t, &r);
+	NUM("sibling after", (long)r);
+	_exit(7);
+}
+
 static void threads(void)
 {
 	pthread_t t;
@@ -230,6 +253,7 @@ int main(void)
 	CHILD("log", INSTALL(0, NR, WHEN(SYS_getppid, SECCOMP_RET_LOG), ALLOW); YES("allowed", getppid() > 0));
 	CHILD("exec", INSTALL(0, NR, WHEN(SYS_getuid32, SECCOMP_RET_ERRNO | 1), ALLOW); execl("/bin/busybox", "grep", "^Seccomp", "/proc/self/status", NULL));
 	CHILD("threads", threads());
+	CHILD("threads gain nothing", threads_gain_nothing());
 	CHILD("unprivileged", unprivileged());
 	test_tracer();
 	return 0;
