@@ -6,12 +6,14 @@
 #include <x86/x86.h>
 
 u32 x86_hwcap;
-bool x86_has_nx, x86_has_erms, x86_has_rdrand, x86_has_tsc_deadline, x86_has_sysenter, x86_has_apic;
+bool x86_has_nx, x86_has_erms, x86_copy_wide, x86_has_rdrand, x86_has_tsc_deadline, x86_has_sysenter, x86_has_apic;
 char x86_vendor[13];
-u32 x86_phys_bits;
+u32 x86_phys_bits, x86_mxcsr_mask;
 static u32 feature_ecx, ext_edx, ext_ecx, feature_7b, signature, ebx1;
 static char brand[49];
 extern u32 x86_tsc_khz;
+
+#define MXCSR_MASK_DEFAULT 0xffbf
 
 static void read_brand(u32 max_ext)
 {
@@ -27,6 +29,15 @@ static void read_brand(u32 max_ext)
 		*text++ = c.c;
 		*text++ = c.d;
 	}
+}
+
+/* The bits of MXCSR that the CPU knows; 0 in the image stands for the first that there were (SDM vol. 1, 11.6.6). */
+static void read_mxcsr_mask(void)
+{
+	u32 image[128] __aligned(16) = { 0 };
+
+	__asm__ volatile("fxsave (%0)" ::"r"(image) : "memory");
+	x86_mxcsr_mask = image[7] ? image[7] : MXCSR_MASK_DEFAULT;
 }
 
 void x86_cpu_init(void)
@@ -55,6 +66,7 @@ void x86_cpu_init(void)
 		x86_fatal("the processor lacks TSC or FXSR (Pentium II or newer is needed)");
 	x86_has_nx = ext_edx & (1u << 20);
 	x86_has_erms = feature_7b & (1u << 9);
+	x86_copy_wide = !x86_has_erms && (x86_hwcap & CPU_SSE2);
 	x86_has_rdrand = feature_ecx & (1u << 30);
 	x86_has_tsc_deadline = feature_ecx & (1u << 24);
 	x86_has_apic = x86_hwcap & CPU_APIC;
@@ -69,6 +81,7 @@ void x86_cpu_init(void)
 		x86_hwcap &= ~CPU_SEP;
 	x86_has_sysenter = x86_hwcap & CPU_SEP;
 	x86_write_cr4(x86_read_cr4() | 0x600); /* OSFXSR, OSXMMEXCPT */
+	read_mxcsr_mask();
 	if (x86_has_nx)
 		x86_wrmsr(MSR_EFER, x86_rdmsr(MSR_EFER) | (1u << 11));
 }

@@ -4,11 +4,23 @@
 
 #include "fpu.h"
 
+/* One register, ten bytes: too short for memcpy() to pay. */
+struct st_register {
+	u32 low, high;
+	u16 top;
+} __packed;
+static void copy_register(u8 *to, const u8 *from)
+{
+	*(struct st_register *)to = *(const struct st_register *)from;
+}
+
 /* Two bits per register, from one "not empty" bit each and the contents. */
 static u32 tag_word(const struct fxsave *fx)
 {
 	u32 twd = 0xffff0000u, top = (fx->swd >> 11) & 7;
 
+	if (!fx->ftw)
+		return 0xffffffffu; /* no register is in use: most programs, most of the time */
 	for (unsigned i = 0; i < 8; i++) {
 		const u8 *st = fx->st[(i - top) & 7];
 		u16 exp;
@@ -40,7 +52,7 @@ void i386_fsave_from_fx(struct fsave *to, const struct fxsave *fx)
 	to->dataoff = fx->foo;
 	to->datasel = fx->fos;
 	for (unsigned i = 0; i < 8; i++)
-		memcpy(to->st[i], fx->st[i], 10);
+		copy_register(to->st[i], fx->st[i]);
 	to->status = fx->swd;
 	to->magic = 0;
 }
@@ -62,5 +74,5 @@ void i386_fx_from_fsave(struct fxsave *fx, const struct fsave *from)
 	fx->foo = from->dataoff;
 	fx->fos = from->datasel & 0xffff;
 	for (unsigned i = 0; i < 8; i++)
-		memcpy(fx->st[i], from->st[i], 10);
+		copy_register(fx->st[i], from->st[i]);
 }

@@ -82,15 +82,12 @@ static kerr_t fpu_to_user(u32 at)
 		struct fsave f;
 		struct fxsave fx __aligned(16);
 	} img;
-	kerr_t err;
 
+	_Static_assert(sizeof(img) == sizeof(struct fsave) + HAL_FPU_SIZE, "as on the stack of the program: one behind the other");
 	hal_fpu_save(hal_current(), &img.fx);
 	memset((u8 *)&img.fx + SW_RESERVED, 0, HAL_FPU_SIZE - SW_RESERVED);
 	i386_fsave_from_fx(&img.f, &img.fx);
-	err = copy_to_user((void __user *)(uaddr_t)at, &img.f, sizeof(img.f));
-	if (!err)
-		err = copy_to_user((void __user *)(uaddr_t)(at + sizeof(img.f)), &img.fx, sizeof(img.fx));
-	return err;
+	return copy_to_user((void __user *)(uaddr_t)at, &img, sizeof(img));
 }
 
 static kerr_t fpu_from_user(u32 at)

@@ -67,10 +67,10 @@ void abi_vdso_update(s64 wall_offset)
 	d->usable = usable ? VDSO_USABLE | (HAL_HWCAP & (1u << 26) ? VDSO_ORDER_TSC : 0) : 0; /* HWCAP is CPUID.1:EDX; 26 is SSE2 */
 	if (usable) {
 		d->mult = c.mult;
-		d->shift = c.shift;
+		d->doublings = 32 - c.shift;
 		d->base_cycles = c.base_cycles;
-		d->base_ns = c.base_ns;
-		d->wall_offset = wall_offset;
+		d->base_ns[0] = c.base_ns + wall_offset;
+		d->base_ns[1] = c.base_ns;
 	}
 	store_release(&d->seq, d->seq + 1);
 }

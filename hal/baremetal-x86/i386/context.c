@@ -20,7 +20,6 @@
 #define EFLAGS_USER 0x202u /* IF and the bit that is always 1 */
 #define FCW_DEFAULT 0x37f
 #define MXCSR_DEFAULT 0x1f80
-#define MXCSR_MASK_DEFAULT 0xffbf
 
 void x86_fork_return(void);
 void x86_kernel_start(void);
@@ -304,62 +303,49 @@ void hal_enter_user(void)
 /* --- FPU images for signal frames and tracers --- */
 void hal_fpu_save(struct task *t, void *buf)
 {
-	unsigned long flags;
-
-	if (t == hal_current()) {
-		flags = hal_irq_save();
-		fxsave(t->ctx.fpu);
-		x86_this_cpu()->fpu_owner = t->ctx.fpu;
-		hal_irq_restore(flags);
-	}
-	if (buf != t->ctx.fpu)
+	DEBUG_ASSERT(IS_ALIGNED((uintptr_t)buf, 16));
+	if (t != hal_current()) {
 		memcpy(buf, t->ctx.fpu, HAL_FPU_SIZE);
+		return;
+	}
+	memset(buf, 0, HAL_FPU_SIZE); /* what is reserved in the image, FXSAVE leaves as it is */
+	fxsave(buf);
 }
 
-static void fpu_install(struct task *t)
+/* Another task, that does not run, finds the new state when it is switched to. */
+static void fpu_forget(struct task *t)
 {
-	struct x86_cpu *c = x86_this_cpu();
 	unsigned long flags = hal_irq_save();
 
-	if (t == hal_current()) {
-		fxrstor(t->ctx.fpu);
-		c->fpu_owner = t->ctx.fpu;
-	} else if (c->fpu_owner == t->ctx.fpu) {
-		c->fpu_owner = NULL;
-	}
+	if (x86_this_cpu()->fpu_owner == t->ctx.fpu)
+		x86_this_cpu()->fpu_owner = NULL;
 	hal_irq_restore(flags);
 }
 
 kerr_t hal_fpu_load(struct task *t, const void *buf)
 {
-	unsigned long flags;
-	u32 mxcsr, mask;
+	u32 mxcsr;
 
-	/* The CPU's own mask of MXCSR bits is in any image it saved (SDM vol. 1, 11.6.6). */
-	flags = hal_irq_save();
-	if (t == hal_current()) {
-		fxsave(t->ctx.fpu);
-		x86_this_cpu()->fpu_owner = t->ctx.fpu;
-	}
-	memcpy(&mask, t->ctx.fpu + 28, sizeof(mask));
-	hal_irq_restore(flags);
+	DEBUG_ASSERT(IS_ALIGNED((uintptr_t)buf, 16));
 	memcpy(&mxcsr, (const u8 *)buf + 24, sizeof(mxcsr));
-	if (mxcsr & ~(mask ? mask : MXCSR_MASK_DEFAULT))
+	if (mxcsr & ~x86_mxcsr_mask)
 		return KERR(EINVAL);
-	flags = hal_irq_save(); /* a switch in between would save over it */
-	memcpy(t->ctx.fpu, buf, HAL_FPU_SIZE);
-	fpu_install(t);
-	hal_irq_restore(flags);
+	if (t == hal_current()) {
+		fxrstor(buf);
+	} else {
+		memcpy(t->ctx.fpu, buf, HAL_FPU_SIZE);
+		fpu_forget(t);
+	}
 	return 0;
 }
 
 void hal_fpu_reset(struct task *t)
 {
-	unsigned long flags = hal_irq_save();
+	u8 image[HAL_FPU_SIZE] __aligned(16);
 
-	fpu_image_reset(t->ctx.fpu);
-	fpu_install(t);
-	hal_irq_restore(flags);
+	DEBUG_ASSERT(t == hal_current());
+	fpu_image_reset(image);
+	fxrstor(image);
 }
 
 /* --- TLS --- */

@@ -5,7 +5,13 @@
  *
  * Processors with fast string instructions (ERMS) get "rep movsb"; others 32 bytes a round by registers, which is quicker there than
  * "rep movsl" and does not need the alignment that that one is fast with.
+ *
+ * With SSE2, WIDE_MIN bytes and more go through XMM0 and XMM1, twice to four times as fast. They are the program's: what was in them is kept on
+ * the stack meanwhile. A context switch in the middle saves and loads our values with all others, which is why only tasks with an FPU image may
+ * do it: between two kernel threads, or to one and back, nothing is saved. No such move raises a floating-point exception.
  */
+#define WIDE_MIN 256
+#define STACK_MASK (-8192) /* HAL_KSTACK_SIZE: the lowest word of a stack is its task */
 	.macro FIXUP from, to
 	.pushsection .fixup_table, "a"
 	.long \from, \to
@@ -35,6 +41,44 @@
 	addl $32, %edi
 	.endm
 
+	/* On to \narrow if this copy cannot use the wide registers. Changes \scratch, as in EAX. */
+	.macro WIDE_OR narrow, scratch
+	cmpl $WIDE_MIN, %ecx
+	jb \narrow
+	cmpb $0, x86_copy_wide
+	je \narrow
+	movl $STACK_MASK, \scratch
+	andl %esp, \scratch
+	movl (\scratch), \scratch
+	cmpl $0, TASK_FPU(\scratch)
+	je \narrow
+	.endm
+	.macro WIDE_BEGIN
+	subl $32, %esp
+	movups %xmm0, (%esp)
+	movups %xmm1, 16(%esp)
+	.endm
+	.macro WIDE_END
+	movups (%esp), %xmm0
+	movups 16(%esp), %xmm1
+	addl $32, %esp
+	.endm
+	/* 32 bytes from ESI to EDI, both moved on. */
+	.macro WIDE_ROUND user
+91:	movups (%esi), %xmm0
+92:	movups 16(%esi), %xmm1
+93:	movups %xmm0, (%edi)
+94:	movups %xmm1, 16(%edi)
+	.if \user
+	FIXUP 91b, copy_user_wide_fault
+	FIXUP 92b, copy_user_wide_fault
+	FIXUP 93b, copy_user_wide_fault
+	FIXUP 94b, copy_user_wide_fault
+	.endif
+	addl $32, %esi
+	addl $32, %edi
+	.endm
+
 	.text
 /* EAX dst, EDX src, ECX n -> EAX bytes left */
 	.globl x86_copy_user
@@ -48,6 +92,17 @@ x86_copy_user:
 	jb copy_user_tail
 	cmpb $0, x86_has_erms
 	jne copy_user_bytes
+	WIDE_OR copy_user_narrow, %eax
+	WIDE_BEGIN
+	subl $32, %ecx
+	.balign 8
+1:	WIDE_ROUND 1
+	subl $32, %ecx
+	jae 1b
+	WIDE_END
+	addl $32, %ecx
+	jmp copy_user_tail
+copy_user_narrow:
 	subl $32, %ecx
 	.balign 8
 1:	COPY_ROUND 1
@@ -80,6 +135,8 @@ copy_user_end:
 copy_user_words_fault:
 	movl %edx, %ecx
 	jmp 5b
+copy_user_wide_fault:
+	WIDE_END
 	/* The fixup of a round, and the ERMS way in (which has not subtracted). */
 copy_user_round_fault:
 	addl $32, %ecx
@@ -100,6 +157,22 @@ x86_clear_user:
 	xorl %eax, %eax
 	cmpb $0, x86_has_erms
 	jne 2f
+	WIDE_OR clear_narrow, %edx
+	WIDE_BEGIN
+	pxor %xmm0, %xmm0
+	subl $32, %ecx
+	.balign 8
+1:	movups %xmm0, (%edi)
+	FIXUP 1b, clear_wide_fault
+4:	movups %xmm0, 16(%edi)
+	FIXUP 4b, clear_wide_fault
+	addl $32, %edi
+	subl $32, %ecx
+	jae 1b
+clear_wide_fault:
+	WIDE_END
+	jmp clear_round_fault
+clear_narrow:
 	subl $32, %ecx
 	jb clear_round_fault
 	.balign 8
@@ -137,7 +210,17 @@ memcpy:
 	jb 3f
 	cmpb $0, x86_has_erms
 	jne 5f
+	WIDE_OR 7f, %eax
+	WIDE_BEGIN
 	subl $32, %ecx
+	.balign 8
+1:	WIDE_ROUND 0
+	subl $32, %ecx
+	jae 1b
+	WIDE_END
+	addl $32, %ecx
+	jmp 3f
+7:	subl $32, %ecx
 	.balign 8
 1:	COPY_ROUND 0
 	subl $32, %ecx
@@ -202,8 +285,20 @@ memset:
 	imull $0x01010101, %eax
 	cmpb $0, x86_has_erms
 	jne 4f
-	movl %ecx, %edx
+	WIDE_OR 7f, %edx
+	WIDE_BEGIN
+	movd %eax, %xmm0
+	pshufd $0, %xmm0, %xmm0
 	subl $32, %ecx
+	.balign 8
+1:	movups %xmm0, (%edi)
+	movups %xmm0, 16(%edi)
+	addl $32, %edi
+	subl $32, %ecx
+	jae 1b
+	WIDE_END
+	jmp 2f
+7:	subl $32, %ecx
 	jb 2f
 	.balign 8
 1:	movl %eax, (%edi)
@@ -217,8 +312,8 @@ memset:
 	addl $32, %edi
 	subl $32, %ecx
 	jae 1b
-2:	andl $31, %edx
-	movl %edx, %ecx
+2:	andl $31, %ecx
+	movl %ecx, %edx
 	shrl $2, %ecx
 	jz 3f
 5:	movl %eax, (%edi)

@@ -28,12 +28,12 @@ kerr_t hal_context_fork(struct task *child, struct task *parent) __must_check;
 struct hal_regs *hal_user_regs(struct task *t);
 /* Leaves the kernel for user mode with t's saved registers (after exec, or the first run of init). Current task only. Never returns. */
 void hal_enter_user(void) __attribute__((noreturn));
-/* FPU state for signal frames, core dumps, ptrace: the FXSAVE image, 512 bytes. Of current, or of a task that does not run. */
+/* FPU state for signal frames, core dumps, ptrace: the FXSAVE image, 512 bytes, aligned to 16. Of current, or of a task that does not run. */
 #define HAL_FPU_SIZE 512
 void hal_fpu_save(struct task *t, void *buf);
 /* KERR(EINVAL) if the image has bits that the CPU refuses. */
 kerr_t hal_fpu_load(struct task *t, const void *buf) __must_check;
-void hal_fpu_reset(struct task *t);
+void hal_fpu_reset(struct task *t); /* current: as a new program finds it */
 /*
  * Hardware breakpoints and watchpoints, in the machine's own terms (x86: DR0 to DR3, DR6, DR7; the core's ABI checked them). They hold while t runs in user
  * mode; a hit is a trap with TRAP_HWBKPT, and adds its bits to status. Current, or a task that does not run. A new thread has none.

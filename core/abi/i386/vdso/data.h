@@ -10,8 +10,8 @@
 struct vdso_data {
 	u32 seq;	/* odd while the kernel writes; readers retry if it changed */
 	u32 usable;	/* VDSO_*; 0: the clock cannot be read here, call the kernel */
-	u32 mult, shift;
+	u32 mult;	/* ns are cycles * 2^doublings * mult / 2^32 */
+	u32 doublings;	/* 0 where the TSC runs at 1 GHz or more */
 	u64 base_cycles;
-	s64 base_ns;	/* monotonic ns at base_cycles */
-	s64 wall_offset; /* ns to add for the time of day */
+	s64 base_ns[2]; /* at base_cycles: time of day; monotonic */
 };

@@ -13,13 +13,11 @@
 #define NR_CLOCK_GETTIME64 403
 enum { REALTIME = 0, MONOTONIC = 1, MONOTONIC_RAW = 4, REALTIME_COARSE = 5, MONOTONIC_COARSE = 6, BOOTTIME = 7 };
 
-extern const volatile struct vdso_data vdso_data __attribute__((visibility("hidden")));
-
 struct user_timespec {
 	s32 sec, nsec;
 };
 struct user_timespec64 {
-	s64 sec;
+	u32 sec_low, sec_high; /* as one number of 64 bits */
 	s32 nsec, pad;
 };
 struct user_timeval {
@@ -43,84 +41,97 @@ static long kernel_call(long nr, long a, const void *b)
 	return ret;
 }
 
-/* ns / 10^9, by two divisions of 64 by 32 bits. */
-static u64 split(u64 ns, u32 *rest)
+/* ns / 10^9, by a division of 64 by 32 bits; *top is what the quotient has above 32 bits. */
+static inline u32 split(u64 ns, u32 *rest, u32 *top)
 {
-	u32 hi = (u32)(ns >> 32), lo = (u32)ns, top = 0, quotient;
+	u32 hi = (u32)(ns >> 32), lo = (u32)ns, quotient;
 
-	if (hi >= 1000000000u) { /* after the year 2106 */
-		top = hi / 1000000000u;
+	*top = 0;
+	if (__builtin_expect(hi >= 1000000000u, 0)) { /* after the year 2106 */
+		*top = hi / 1000000000u;
 		hi %= 1000000000u;
 	}
 	__asm__("divl %4" : "=a"(quotient), "=d"(*rest) : "0"(lo), "1"(hi), "r"(1000000000u));
-	return ((u64)top << 32) | quotient;
+	return quotient;
 }
 
-/* Monotonic ns, and time-of-day ns if `wall`. False: ask the kernel. */
-static bool now(bool wall, u64 *out)
+/* Where the data lies, without a return that no call of the program's answers to. */
+static inline const volatile struct vdso_data *data_page(void)
 {
-	const volatile struct vdso_data *d = &vdso_data;
-	u32 seq, mult, shift, usable;
+	const volatile struct vdso_data *d;
+
+	__asm__("call 1f\n1:\tpopl %0\n\taddl $vdso_data - 1b, %0" : "=r"(d));
+	return d;
+}
+
+/* Time of day if `which` is 0, monotonic ns if it is 1. False: ask the kernel. */
+static inline bool now(unsigned which, u64 *out)
+{
+	const volatile struct vdso_data *d = data_page();
+	u32 seq, mult, doublings, usable;
 	u64 cycles, ns;
 
 	do {
 		u32 lo, hi;
 
-		while ((seq = d->seq) & 1)
+		while (__builtin_expect((seq = d->seq) & 1, 0))
 			__asm__ volatile("pause");
 		__asm__ volatile("" ::: "memory");
 		usable = d->usable;
-		if (!usable)
+		if (__builtin_expect(!usable, 0))
 			return false;
 		mult = d->mult;
-		shift = d->shift;
-		if (usable & VDSO_ORDER_TSC)
+		doublings = d->doublings;
+		ns = (u64)d->base_ns[which];
+		if (__builtin_expect(usable & VDSO_ORDER_TSC, 1))
 			__asm__ volatile("lfence" ::: "memory");
 		__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi)::"memory");
 		cycles = (((u64)hi << 32) | lo) - d->base_cycles;
-		ns = (u64)d->base_ns + (wall ? (u64)d->wall_offset : 0);
 		__asm__ volatile("" ::: "memory");
-	} while (d->seq != seq);
-	*out = ns + ((u64)(u32)cycles * mult >> shift) + (((u64)(u32)(cycles >> 32) * mult) << (32 - shift));
+	} while (__builtin_expect(d->seq != seq, 0));
+	while (__builtin_expect(doublings, 0)) {
+		cycles += cycles;
+		doublings--;
+	}
+	*out = ns + (((u64)(u32)cycles * mult) >> 32) + (u64)(u32)(cycles >> 32) * mult;
 	return true;
 }
 
-static bool clock_read(int id, u64 *ns)
+/* REALTIME is 0 and MONOTONIC is 1, which are what now() takes. */
+static inline bool clock_read(int id, u64 *ns)
 {
-	switch (id) {
-	case REALTIME:
-	case REALTIME_COARSE:
-		return now(true, ns);
-	case MONOTONIC:
-	case MONOTONIC_RAW:
-	case MONOTONIC_COARSE:
-	case BOOTTIME:
-		return now(false, ns);
-	default:
-		return false;
+	const u32 known = 1u << REALTIME_COARSE | 1u << MONOTONIC_RAW | 1u << MONOTONIC_COARSE | 1u << BOOTTIME;
+	unsigned which = (unsigned)id;
+
+	if (__builtin_expect(which > MONOTONIC, 0)) {
+		if (which > BOOTTIME || !((known >> which) & 1))
+			return false;
+		which = which != REALTIME_COARSE;
 	}
+	return now(which, ns);
 }
 
 long __vdso_clock_gettime(int id, struct user_timespec *ts)
 {
-	u32 rest;
+	u32 rest, top;
 	u64 ns;
 
 	if (!clock_read(id, &ns))
 		return kernel_call(NR_CLOCK_GETTIME, id, ts);
-	ts->sec = (s32)split(ns, &rest);
+	ts->sec = (s32)split(ns, &rest, &top);
 	ts->nsec = (s32)rest;
 	return 0;
 }
 
 long __vdso_clock_gettime64(int id, struct user_timespec64 *ts)
 {
-	u32 rest;
+	u32 rest, top;
 	u64 ns;
 
 	if (!clock_read(id, &ns))
 		return kernel_call(NR_CLOCK_GETTIME64, id, ts);
-	ts->sec = (s64)split(ns, &rest);
+	ts->sec_low = split(ns, &rest, &top);
+	ts->sec_high = top;
 	ts->nsec = (s32)rest;
 	ts->pad = 0;
 	return 0;
@@ -133,13 +144,13 @@ long __vdso_clock_getres(int id, struct user_timespec *ts)
 
 long __vdso_gettimeofday(struct user_timeval *tv, struct user_timezone *tz)
 {
-	u32 rest;
+	u32 rest, top;
 	u64 ns;
 
-	if (tz || !clock_read(REALTIME, &ns))
+	if (tz || !now(REALTIME, &ns))
 		return kernel_call(NR_GETTIMEOFDAY, (long)tv, tz);
 	if (tv) {
-		tv->sec = (s32)split(ns, &rest);
+		tv->sec = (s32)split(ns, &rest, &top);
 		tv->usec = (s32)(rest / 1000);
 	}
 	return 0;
@@ -147,13 +158,13 @@ long __vdso_gettimeofday(struct user_timeval *tv, struct user_timezone *tz)
 
 s32 __vdso_time(s32 *out)
 {
-	u32 rest;
+	u32 rest, top;
 	u64 ns;
 	s32 sec;
 
-	if (!clock_read(REALTIME, &ns))
+	if (!now(REALTIME, &ns))
 		return (s32)kernel_call(NR_TIME, (long)out, (void *)0);
-	sec = (s32)split(ns, &rest);
+	sec = (s32)split(ns, &rest, &top);
 	if (out)
 		*out = sec;
 	return sec;

@@ -132,10 +132,13 @@ enum {
 #define CPU_PSE36 (1u << 17)
 #define CPU_FXSR (1u << 24)
 #define CPU_SSE (1u << 25)
+#define CPU_SSE2 (1u << 26)
 
 /* Set by x86_cpu_init(), constant after. */
+extern bool x86_copy_wide; /* copy.S may use XMM registers */
 extern bool x86_has_nx, x86_has_erms, x86_has_rdrand, x86_has_tsc_deadline, x86_has_sysenter, x86_has_apic;
 extern char x86_vendor[13];
+extern u32 x86_mxcsr_mask; /* the bits a program may set */
 extern u32 x86_phys_bits; /* of a physical address */
 
 /* --- boot, in this order (i386/start.c) --- */
