@@ -271,7 +271,7 @@ static int pax_records(struct entry *e, char *data, size_t len)
 		uint64_t n = strtoull(data + at, &end, 10);
 		int err;
 
-		if (end == data + at || *end != ' ' || !n || n > len - at || data[at + n - 1] != '\n')
+		if (data[at] < '0' || data[at] > '9' || *end != ' ' || !n || n > len - at || data[at + n - 1] != '\n')
 			return -EINVAL;
 		key = end + 1;
 		data[at + n - 1] = 0;
