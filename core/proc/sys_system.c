@@ -13,9 +13,9 @@
 #include <maestro/proc.h>
 #include <maestro/timer.h>
 #include <maestro/uaccess.h>
+#include <maestro/version.h>
 
 #include "proc_priv.h"
-#include "uname.h"
 
 long sys_newuname(void __user *out)
 {

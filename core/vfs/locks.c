@@ -103,10 +103,22 @@ static bool would_deadlock(const void *owner, const void *blocker)
 	return false;
 }
 
+/* An owner's locks stand together, by where they begin: F_GETLK tells of the first in the way, as Linux does. */
 static void lock_add(struct inode *inode, struct file_lock *l)
 {
+	struct list *before = &inode->locks->locks;
+	struct file_lock *o;
+
 	l->inode = inode;
-	list_add_tail(&inode->locks->locks, &l->node);
+	list_for_each(o, &inode->locks->locks, node)
+		if (o->kind == l->kind && o->owner == l->owner) {
+			before = o->node.next;
+			if (o->start > l->start) {
+				before = &o->node;
+				break;
+			}
+		}
+	list_add_tail(before, &l->node);
 	list_add(&vfs()->all_locks, &l->all_node);
 	vfs()->nlocks++;
 }

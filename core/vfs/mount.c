@@ -186,8 +186,8 @@ static kerr_t propagate(struct mount *m, const struct path *at)
 	return err;
 }
 
-/* Puts the top of what is mounted on `at` into it. Reference follows. */
-static kerr_t graft(struct mount *m, const struct path *where)
+/* Puts m on top of what is mounted at `where`. Reference follows. once: KERR(EBUSY) if the same is there already. */
+static kerr_t graft(struct mount *m, const struct path *where, bool once)
 {
 	struct path at = *where;
 	kerr_t err = 0;
@@ -197,8 +197,8 @@ static kerr_t graft(struct mount *m, const struct path *where)
 		err = KERR(ENOTDIR);
 	} else if (at.dentry->inode->flags & INODE_DEAD) {
 		err = KERR(ENOENT);
-	} else if (at.mnt->sb == m->sb && at.mnt->root == at.dentry && m->root == at.dentry) {
-		err = KERR(EBUSY); /* the same thing on itself */
+	} else if (once && at.mnt->sb == m->sb && at.mnt->root == at.dentry && m->root == at.dentry) {
+		err = KERR(EBUSY);
 	} else {
 		err = propagate(m, &at);
 		if (!err) {
@@ -227,7 +227,7 @@ static kerr_t mount_new(const char *source, const struct path *at, const char *t
 	if (err)
 		return err;
 	mutex_lock(&vfs()->mount_mutex);
-	err = graft(m, at);
+	err = graft(m, at, true);
 	if (!err)
 		list_mount(m);
 	mutex_unlock(&vfs()->mount_mutex);
@@ -304,7 +304,7 @@ static kerr_t mount_bind(const char *source, const struct path *at, bool rec)
 	mutex_lock(&vfs()->mount_mutex);
 	err = src.mnt->unbindable ? KERR(EINVAL) : mount_clone_tree(&src, CLONE_SAME, rec, &m);
 	if (!err) {
-		err = graft(m, at);
+		err = graft(m, at, false);
 		if (err)
 			drop_tree(m);
 		for (c = m; !err && c; c = next_in_tree(c, m))

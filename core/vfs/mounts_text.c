@@ -56,9 +56,8 @@ static void show_mount(struct seq_buf *s, struct mount *m, const char *where)
 
 static void show_mountinfo(struct seq_buf *s, struct mount *m, const char *where)
 {
-	struct path inside = {m, m->root};
+	struct path inside = {NULL, m->root}, top = {NULL, m->sb->root}; /* in the file system, whatever is mounted where */
 	char *buf = path_buf_alloc(), *text = NULL;
-	struct path top = {m, m->sb->root};
 	bool unreachable;
 
 	if (buf && m->root != m->sb->root)

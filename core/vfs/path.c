@@ -42,7 +42,7 @@ char *path_text(const struct path *p, const struct path *root, char *buf, size_t
 	if (d->parent != d && !(d->flags & DENTRY_HASHED))
 		prepend(&t, " (deleted)", 10);
 	while (!root || d != root->dentry || m != root->mnt) {
-		if (d == m->root) {
+		if (m && d == m->root) {
 			if (!m->parent) {
 				lost = root != NULL;
 				break;

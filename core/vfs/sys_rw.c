@@ -678,14 +678,14 @@ static long splice(struct file *in, void __user *ioff, struct file *out, void __
 		if (out->flags & O_APPEND)
 			return -EINVAL;
 		ret = place_in(&p, out, ooff);
-		return ret ? ret : place_out(&p, pipe_splice_from(in, out, p.pos, n, nonblock));
+		return ret ? ret : place_out(&p, pipe_splice_from(in, out, p.pos, n, nonblock || (in->flags & O_NONBLOCK)));
 	}
 	if (!pout)
 		return -EINVAL;
 	if (ioff && (in->mode & FMODE_STREAM))
 		return -EINVAL;
 	ret = place_in(&p, in, ioff);
-	return ret ? ret : place_out(&p, pipe_splice_to(in, p.pos, out, n, nonblock));
+	return ret ? ret : place_out(&p, pipe_splice_to(in, p.pos, out, n, nonblock || (out->flags & O_NONBLOCK)));
 }
 
 long sys_splice(int infd, void __user *ioff, int outfd, void __user *ooff, size_t n, unsigned flags)
@@ -720,7 +720,9 @@ long sys_tee(int infd, int outfd, size_t n, unsigned flags)
 	in = fd_get(infd);
 	out = fd_get(outfd);
 	if (in && out && (in->mode & FMODE_READ) && (out->mode & FMODE_WRITE))
-		ret = pipe_of(in) && pipe_of(out) ? pipe_to_pipe(in, out, n, flags & SPLICE_F_NONBLOCK, true) : -EINVAL;
+		ret = pipe_of(in) && pipe_of(out) ?
+			      pipe_to_pipe(in, out, n, (flags & SPLICE_F_NONBLOCK) || ((in->flags | out->flags) & O_NONBLOCK), true) :
+			      -EINVAL;
 	if (out)
 		file_put(out);
 	if (in)

@@ -9,8 +9,7 @@
 #include <maestro/lib.h>
 #include <maestro/proc.h>
 #include <maestro/uaccess.h>
-
-#include "../../proc/uname.h"
+#include <maestro/version.h>
 
 #define OLD_LEN 9
 #define ARCH_GET_CPUID 0x1011

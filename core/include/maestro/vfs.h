@@ -289,7 +289,8 @@ void dentry_drop(struct dentry *d);   /* unhash: the next lookup asks the file s
 void dentry_prune_children(struct dentry *d); /* forgets what nobody uses below d */
 void dentry_delete(struct dentry *d);	      /* its object lost this name: becomes negative, or is unhashed if others hold it */
 u32 name_hash(const struct dentry *parent, const char *s, size_t len);
-/* Text of path p as seen from root (at the end of buf). Returns start inside buf or NULL (ENAMETOOLONG). Deleted: " (deleted)". *unreachable out. */
+/* Text of path p as seen from root (at the end of buf). Returns start inside buf or NULL (ENAMETOOLONG). Deleted: " (deleted)". *unreachable out.
+ * Without mounts (mnt NULL in both): inside its file system. */
 char *path_text(const struct path *p, const struct path *root, char *buf, size_t size, bool *unreachable);
 
 /* ---------------------------------------------------------------- super, fs_type, mount */
