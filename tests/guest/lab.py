@@ -21,9 +21,9 @@ def maestro_only(test):
     return test
 
 
-def prepare(vm):
+def prepare(vm, timeout=60):
     """Make a machine that runs bash as its init fit for tests."""
-    vm.shell()
+    vm.shell(timeout)
     vm.check("export HOME=/root TERM=xterm PATH=/usr/sbin:/usr/bin:/sbin:/bin; "
              "cd /root; mount -t proc proc /proc; "
              "[ -d /sys ] && mount -t sysfs sysfs /sys; "

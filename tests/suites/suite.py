@@ -94,7 +94,7 @@ class Runner:
         extra = ["-drive", "file=%s,format=raw,if=virtio,snapshot=on" % self.suite.disk] if self.suite.disk else []
         self.machine = guest.VM(self.kernel, self.suite.image, init="/bin/bash", mem=self.suite.mem, elf=self.elf, extra=extra,
                                 append=quiet + self.append, log="suite-%s-%s" % (self.suite.name, self.kernel))
-        lab.prepare(self.machine)
+        lab.prepare(self.machine, 300)
         self.machine.run(PREPARE)
         if self.suite.disk:
             self.machine.check("mkdir -p /suite && mount -t ext2 /dev/vdb /suite")

@@ -67,6 +67,8 @@ def judge(status, out):
     facts = {"ran": ran, "skipped": skipped}
     if failed:
         facts["failed"] = failed
+    if status == 1 and re.search(r"(?m)\bTimeout \(\d+:\d\d:\d\d\)!$", out):
+        return suite.TIMEOUT, facts
     if status == 0 and re.search(r"(?m)^\d+ tests? skipped:", out):
         return suite.SKIP, facts
     if status in (3, 4) and not failed:     # regrtest: altered its environment; no test ran

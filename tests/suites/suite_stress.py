@@ -10,11 +10,11 @@ LIST = os.path.join(suite.OUT, "stress.names")
 
 
 def names():
-    """The stressors of the program in the image, as it lists them itself on Linux; asked for once."""
+    """The stressors of the program in the image, as it lists them itself; asked for once."""
     if not os.path.exists(LIST) or os.path.getmtime(LIST) < os.path.getmtime(IMAGE):
         os.makedirs(suite.OUT, exist_ok=True)
-        with suite.guest.VM("linux", IMAGE, init="/bin/bash", log="suite-stress-names") as vm:
-            vm.shell()
+        with suite.guest.VM("maestro", IMAGE, init="/bin/bash", log="suite-stress-names") as vm:
+            vm.shell(300)
             words = vm.check("stress-ng --stressors 2>/dev/null").split()
         with open(LIST, "w") as f:
             f.write("\n".join(sorted(words)) + "\n")
