@@ -119,6 +119,8 @@ long dnotify_set(struct file *f, int fd, unsigned long arg)
 	kerr_t err;
 	bool used;
 
+	if (!load_relaxed(&vfs()->dnotify_enable))
+		return -EINVAL;
 	if (!(arg & ~(unsigned long)DN_MULTISHOT)) {
 		dnotify_closed(f, current->files);
 		return 0;

@@ -192,6 +192,7 @@ static kerr_t file_init(void)
 	spin_init(&v->timerfd_lock, RANK_SPIN_OUTER, "timerfds");
 	list_init(&v->timerfds);
 	list_init(&v->dnotifies);
+	v->dnotify_enable = 1;
 	spin_init(&v->fasync_lock, RANK_SPIN_OUTER, "fasync");
 	spin_init(&v->notify_lock, RANK_ISPIN, "notify");
 	return kmem_cache_create(&v->file_cache, "file", sizeof(struct file), 16);

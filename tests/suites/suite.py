@@ -79,14 +79,34 @@ def results(suite, kernel):
     return found
 
 
+def log_path(suite, kernel, name):
+    return os.path.join(OUT, "%s-%s" % (suite, kernel), name.replace("/", "_") + ".log")
+
+
+def add_result(suite, kernel, row):
+    with open(results_path(suite, kernel), "a") as f:
+        f.write(json.dumps(row) + "\n")
+
+
+def judge_again(suite, kernel):
+    """What suite.judge() says now of the outputs that are there."""
+    for row in results(suite.name, kernel).values():
+        if row["verdict"] in (DIED, TIMEOUT):
+            continue
+        with open(log_path(suite.name, kernel, row["name"])) as f:
+            verdict, facts = suite.judge(row["status"], f.read())
+        new = {k: row[k] for k in ("name", "kernel", "status", "seconds")} | {"verdict": verdict, **facts}
+        if new != row:
+            add_result(suite.name, kernel, new)
+
+
 class Runner:
     """Runs commands of a suite on a kernel, with a new machine where the old one is lost."""
 
     def __init__(self, suite, kernel, append="", elf=None):
         self.suite, self.kernel, self.append, self.elf = suite, kernel, append, elf
         self.id, self.machine = None, None
-        self.logs = os.path.join(OUT, "%s-%s" % (suite.name, kernel))
-        os.makedirs(self.logs, exist_ok=True)
+        os.makedirs(os.path.join(OUT, "%s-%s" % (suite.name, kernel)), exist_ok=True)
 
     def boot(self):
         self.id = identity(self.kernel)     # it may be built anew while a suite runs
@@ -149,9 +169,8 @@ class Runner:
         except (guest.Timeout, guest.Died) as e:
             took, status, verdict, facts, out = time.monotonic() - start, -1, DIED, {}, str(e) + "\n"
             self.lose()
-        with open(os.path.join(self.logs, name.replace("/", "_") + ".log"), "w") as f:
+        with open(log_path(self.suite.name, self.kernel, name), "w") as f:
             f.write(out)
         row = {"name": name, "kernel": self.id, "verdict": verdict, "status": status, "seconds": round(took, 1), **facts}
-        with open(results_path(self.suite.name, self.kernel), "a") as f:
-            f.write(json.dumps(row) + "\n")
+        add_result(self.suite.name, self.kernel, row)
         return row

@@ -343,17 +343,21 @@ MQ_VALUE(msgsize_default, 128, 16 << 20)
 static const struct pnode mqueue_nodes[] = {
 	MQ_NODE(msg_default), MQ_NODE(msg_max), MQ_NODE(msgsize_default), MQ_NODE(msgsize_max), MQ_NODE(queues_max), {.name = NULL},
 };
-static void show_aio_max(struct seq_buf *s, struct pctx *c)
-{
-	(void)c;
-	seq_printf(s, "%u\n", load_relaxed(&kernel()->vfs.aio_max));
-}
-
-static kerr_t write_aio_max(struct seq_buf *unused, struct pctx *c)
-{
-	(void)unused;
-	return write_range(c->arg, 0, S32_MAX, &kernel()->vfs.aio_max);
-}
+#define VFS_VALUE(field)                                                             \
+	static void show_vfs_##field(struct seq_buf *s, struct pctx *c)              \
+	{                                                                            \
+		(void)c;                                                             \
+		seq_printf(s, "%u\n", load_relaxed(&kernel()->vfs.field));           \
+	}                                                                            \
+	static kerr_t write_vfs_##field(struct seq_buf *unused, struct pctx *c)      \
+	{                                                                            \
+		(void)unused;                                                        \
+		return write_range(c->arg, 0, S32_MAX, &kernel()->vfs.field);        \
+	}
+VFS_VALUE(aio_max)
+VFS_VALUE(dnotify_enable)
+VFS_VALUE(lease_break_time)
+#define VFS_NODE(name_, field) {.name = (name_), .mode = S_IFREG | 0644, .show = show_vfs_##field, .write = write_vfs_##field}
 
 static void show_aio_nr(struct seq_buf *s, struct pctx *c)
 {
@@ -361,27 +365,16 @@ static void show_aio_nr(struct seq_buf *s, struct pctx *c)
 	seq_printf(s, "%d\n", atomic_read(&kernel()->vfs.aio_events));
 }
 
-static void show_lease_time(struct seq_buf *s, struct pctx *c)
-{
-	(void)c;
-	seq_printf(s, "%u\n", load_relaxed(&kernel()->vfs.lease_break_time));
-}
-
-static kerr_t write_lease_time(struct seq_buf *unused, struct pctx *c)
-{
-	(void)unused;
-	return write_range(c->arg, 0, S32_MAX, &kernel()->vfs.lease_break_time);
-}
-
 static const struct pnode fs_nodes[] = {
-	{.name = "aio-max-nr", .mode = S_IFREG | 0644, .show = show_aio_max, .write = write_aio_max},
+	VFS_NODE("aio-max-nr", aio_max),
 	{.name = "aio-nr", .mode = S_IFREG | 0444, .show = show_aio_nr},
 	{.name = "dentry-state", .mode = S_IFREG | 0444, .show = show_dentry_state},
+	VFS_NODE("dir-notify-enable", dnotify_enable),
 	{.name = "file-max", .mode = S_IFREG | 0444, .show = show_file_max},
 	{.name = "file-nr", .mode = S_IFREG | 0444, .show = show_file_nr},
 	{.name = "inode-nr", .mode = S_IFREG | 0444, .show = show_inode_nr},
 	{.name = "inotify", .mode = S_IFDIR | 0555, .children = inotify_nodes},
-	{.name = "lease-break-time", .mode = S_IFREG | 0644, .show = show_lease_time, .write = write_lease_time},
+	VFS_NODE("lease-break-time", lease_break_time),
 	{.name = "mqueue", .mode = S_IFDIR | 0555, .children = mqueue_nodes},
 	{.name = "nr_open", .mode = S_IFREG | 0444, .show = show_nr_open},
 	{.name = "pipe-max-size", .mode = S_IFREG | 0444, .show = show_pipe_max},

@@ -144,6 +144,11 @@ static void test_errors(void)
 	CALL("unknown bits", fcntl(p, F_NOTIFY, 0x40));
 	touch("w/i");
 	came("unknown bits", p);
+	abi_file("/proc/sys/fs/dir-notify-enable", "0\n", 0644);
+	CALL("switched off", fcntl(p, F_NOTIFY, DN_CREATE));
+	CALL("switched off, none", fcntl(p, F_NOTIFY, 0));
+	abi_file("/proc/sys/fs/dir-notify-enable", "1\n", 0644);
+	CALL("switched on", fcntl(p, F_NOTIFY, DN_CREATE));
 	close(p);
 	close(f);
 }

@@ -81,6 +81,7 @@ struct vfs_state {
 	struct spinlock fasync_lock; /* RANK_SPIN_OUTER, irqsave: the queues of O_ASYNC files */
 	struct list dnotifies;	    /* [fasync_lock] struct dnotify */
 	size_t ndnotifies;	    /* [fasync_lock] their number; read without it */
+	u32 dnotify_enable;	    /* [a] fs.dir-notify-enable */
 
 	struct wait_queue signalfd_wait; /* all signalfds: a sighand that has one points here */
 	struct mutex epoll_mutex;   /* RANK_MOUNT: nesting of epolls, and links of files to them */
