@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 struct wire { /* wire_host.c's */
+	int fd;
 	uint64_t init; /* the request that began the session, until it is answered */
 	uint32_t offered; /* FUSE_* flags of the host's kernel */
 	bool may_spin, nonblocking;
@@ -71,6 +72,14 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 int wire_attach(struct front *f, struct fuse_session *se, int fd);
 /* The request being answered by this thread is to take away set-id bits too. */
 bool wire_kills_privs(void);
+/*
+ * Answers it, without an error, from pieces of memory that may be such as only system calls can touch. 0, and req is gone; or -errno, and nothing was
+ * answered: -EFAULT if they could not be read.
+ */
+int wire_reply_pieces(fuse_req_t req, const struct iovec *pieces, unsigned count, size_t bytes);
+/* Memory for the requests of a thread, which can be freed by wire_buffer_free(); NULL: libfuse may get its own. */
+char *wire_buffer(struct front *f);
+void wire_buffer_free(struct front *f, char *buf);
 
 /* --- serve_host.c --- */
 /* Signals, and sandbox(). 0 or -errno. */

@@ -28,7 +28,8 @@ struct worker {
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	struct fuse_buf buf = {.mem = NULL};
+	char *own = wire_buffer(w->f);
+	struct fuse_buf buf = {.mem = own};
 
 	while (!fuse_session_exited(w->se)) {
 		int n = fuse_session_receive_buf(w->se, &buf);
@@ -42,7 +43,10 @@ static void *work(void *arg)
 		}
 		fuse_session_process_buf(w->se, &buf);
 	}
-	free(buf.mem);
+	if (own)
+		wire_buffer_free(w->f, own);
+	else
+		free(buf.mem);
 	maestro_thread_exit(w->f->k);
 	return NULL;
 }

@@ -8,6 +8,9 @@
  *
  * Set-id bits (FUSE_HANDLE_KILLPRIV_V2, which libfuse knows only later): the host's kernel asks for security.capability at the first write to a file
  * instead of each, and leaves it to us to take away set-id bits; requests say when (linux/fuse.h).
+ *
+ * Contents. A request is read to where the data of a write stands at the beginning of a page of the instance's, so it can go to the disk from there; a read
+ * is answered from where the data is.
  */
 #include "fs_host.h"
 
@@ -30,7 +33,12 @@
 #define REST_MOST 4096
 #define TRY_CREDIT (2 * MISS_COSTS)
 
+#define DATA_OFFSET (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
+#define BUFFER_PAGES (((1u << 20) + 4096) / 4096 + 1) /* what libfuse reads at most, and the page in front */
+#define MOST_PIECES 1023
+
 static _Thread_local bool kill_privs;
+static _Thread_local uint64_t unique; /* of the request */
 
 bool wire_kills_privs(void)
 {
@@ -145,6 +153,7 @@ static void note_request(struct wire *w, const char *buf, size_t len)
 	kill_privs = false;
 	if (len < sizeof(*h))
 		return;
+	unique = h->unique;
 	if (h->opcode == FUSE_WRITE && len >= sizeof(*h) + sizeof(struct fuse_write_in)) {
 		kill_privs = ((const struct fuse_write_in *)arg)->write_flags & FUSE_WRITE_KILL_SUIDGID;
 	} else if (h->opcode == FUSE_SETATTR && len >= sizeof(*h) + sizeof(struct fuse_setattr_in)) {
@@ -179,6 +188,33 @@ static ssize_t wire_writev(int fd, struct iovec *iov, int count, void *userdata)
 	return writev(fd, iov, count);
 }
 
+int wire_reply_pieces(fuse_req_t req, const struct iovec *pieces, unsigned count, size_t bytes)
+{
+	static _Thread_local struct iovec iov[MOST_PIECES + 1];
+	struct fuse_out_header h = {.len = (uint32_t)(sizeof(h) + bytes), .unique = unique};
+
+	if (count > MOST_PIECES)
+		return -EINVAL;
+	iov[0] = (struct iovec){&h, sizeof(h)};
+	memcpy(iov + 1, pieces, count * sizeof(*pieces));
+	if (writev(front_of(req)->wire.fd, iov, (int)count + 1) < 0 && errno != ENOENT && errno != ENODEV) /* those: nobody waits for it any more */
+		return -errno;
+	fuse_reply_none(req);
+	return 0;
+}
+
+char *wire_buffer(struct front *f)
+{
+	char *pages = maestro_buffer_alloc(f->k, BUFFER_PAGES * 4096);
+
+	return pages ? pages + 4096 - DATA_OFFSET : NULL;
+}
+
+void wire_buffer_free(struct front *f, char *buf)
+{
+	maestro_buffer_free(f->k, buf - (4096 - DATA_OFFSET), BUFFER_PAGES * 4096);
+}
+
 static unsigned cpus(void)
 {
 	cpu_set_t set;
@@ -190,6 +226,6 @@ int wire_attach(struct front *f, struct fuse_session *se, int fd)
 {
 	static const struct fuse_custom_io io = {.read = wire_read, .writev = wire_writev};
 
-	f->wire = (struct wire){.may_spin = f->threads == 1 && cpus() > 1, .credit = TRY_CREDIT, .rest_next = REST_LEAST};
+	f->wire = (struct wire){.fd = fd, .may_spin = f->threads == 1 && cpus() > 1, .credit = TRY_CREDIT, .rest_next = REST_LEAST};
 	return fuse_session_custom_io(se, &io, fd);
 }

@@ -226,8 +226,8 @@ static void ops_release(void *arg)
 	free(d);
 }
 
-static const struct host_disk_ops with_discard = {ops_transfer, ops_flush, ops_discard, ops_release};
-static const struct host_disk_ops without_discard = {ops_transfer, ops_flush, NULL, ops_release};
+static const struct host_disk_ops with_discard = {ops_transfer, ops_flush, ops_discard, ops_release, NULL};
+static const struct host_disk_ops without_discard = {ops_transfer, ops_flush, NULL, ops_release, NULL};
 
 int maestro_disk_add_ops(struct maestro *k, const struct maestro_disk_ops *ops, void *arg, uint64_t sectors, unsigned flags, char name[MAESTRO_DISK_NAME])
 {

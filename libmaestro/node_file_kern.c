@@ -178,13 +178,20 @@ ssize_t maestro_file_read(struct maestro *k, struct maestro_file *f, void *buf, 
 
 ssize_t maestro_file_write(struct maestro *k, struct maestro_file *f, const void *buf, size_t n, uint64_t offset)
 {
+	struct page_seg seg;
 	struct iov_iter it;
 	loff_t pos = (loff_t)offset;
 	ssize_t put = node_enter(k);
 
 	if (put)
 		return put;
-	iov_iter_user(&it, (void __user *)(uintptr_t)buf, MIN(n, 0x7ffff000UL), false);
+	n = MIN(n, 0x7ffff000UL);
+	if (node_buffer_seg(&k->h, buf, n, &seg)) {
+		iov_iter_pages(&it, &seg, 1, n, false);
+		it.through = true;
+	} else {
+		iov_iter_user(&it, (void __user *)(uintptr_t)buf, n, false);
+	}
 	put = pos < 0 ? -EINVAL : vfs_write(f->file, &it, &pos);
 	hosted_leave();
 	return put;

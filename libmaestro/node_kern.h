@@ -55,6 +55,10 @@ kerr_t node_of(struct path *p, struct maestro_node **out) __must_check;
 /* --- node_file_kern.c; inside --- */
 void node_file_close(struct maestro_file *f);
 
+/* --- node_through_kern.c; inside --- */
+/* Whether n bytes at buf are in whole pages of maestro_buffer_alloc()'s, and worth to be written from there; then *out. */
+bool node_buffer_seg(const struct hosted *h, const void *buf, size_t n, struct page_seg *out);
+
 /* The value of expr, a kerr_t computed inside the instance k (as who), as a code; or the code that entering gave. */
 #define NODE_CALL(k, expr)                               \
 	({                                               \

@@ -121,6 +121,30 @@ struct page *mapping_find(struct mapping *m, pgoff_t index)
 	return p;
 }
 
+struct page *mapping_find_next(struct mapping *m, pgoff_t *index, pgoff_t last)
+{
+	unsigned long irq = spin_lock_irqsave(&m->lock);
+	struct page *p = xa_find(&m->pages, index, last);
+
+	if (p)
+		page_get(p);
+	spin_unlock_irqrestore(&m->lock, irq);
+	return p;
+}
+
+bool mapping_has_range(struct mapping *m, pgoff_t first, pgoff_t last)
+{
+	unsigned long irq;
+	bool has;
+
+	if (!load_relaxed(&m->nrpages))
+		return false;
+	irq = spin_lock_irqsave(&m->lock);
+	has = xa_find(&m->pages, &first, last);
+	spin_unlock_irqrestore(&m->lock, irq);
+	return has;
+}
+
 static kerr_t tree_insert(struct mapping *m, pgoff_t index, struct page *p)
 {
 	unsigned long irq = spin_lock_irqsave(&m->lock);

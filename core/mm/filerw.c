@@ -243,6 +243,60 @@ static ssize_t write_direct(struct file *f, struct mapping *m, struct iov_iter *
 	return done;
 }
 
+/* Readers take no lock: what they read in meanwhile may be the old content. */
+static void refresh_cached(struct mapping *m, struct page *from, loff_t pos, size_t len)
+{
+	pgoff_t first = (pgoff_t)(pos >> PAGE_SHIFT), index = first, last = first + (pgoff_t)(len >> PAGE_SHIFT) - 1;
+	struct page *p;
+
+	while (m->nrpages && (p = mapping_find_next(m, &index, last))) {
+		page_lock(p);
+		page_wait_writeback(p);
+		if (p->mapping == m && page_test(p, PG_UPTODATE)) {
+			u8 *to = page_map(p), *va = page_map(from + (index - first));
+
+			memcpy(to, va, PAGE_SIZE);
+			page_unmap(va);
+			page_unmap(to);
+			page_set_dirty(p);
+		}
+		page_unlock(p);
+		page_put(p);
+		if (index++ >= last)
+			break;
+	}
+}
+
+/* Whole pages of which none is cached go to the disk at once. Bytes moved; what is left, and errors, are the cached way's. */
+static size_t write_past_cache(struct mapping *m, struct iov_iter *it, loff_t pos)
+{
+	size_t len = it->count & PAGE_MASK, done, at = it->segs->off + it->off;
+	struct page *from = it->segs->page + (at >> PAGE_SHIFT);
+	pgoff_t first = (pgoff_t)(pos >> PAGE_SHIFT);
+	kerr_t err;
+
+	if (!m->ops->write_through || it->kind != IOV_PAGES || it->nsegs != 1 || (at & ~PAGE_MASK) || ((size_t)pos & ~PAGE_MASK) || !len ||
+	    mapping_has_range(m, first, first + (pgoff_t)(len >> PAGE_SHIFT) - 1))
+		return 0;
+	err = m->ops->write_through(m->inode, from, len, pos, &done);
+	(void)err; /* the cached way meets it again */
+	if (done)
+		refresh_cached(m, from, pos, (done + PAGE_SIZE - 1) & PAGE_MASK);
+	iov_iter_advance(it, done);
+	return done;
+}
+
+static ssize_t write_through(struct mapping *m, struct iov_iter *it, loff_t *pos)
+{
+	ssize_t done = (ssize_t)write_past_cache(m, it, *pos), n;
+
+	*pos += done;
+	if (!it->count)
+		return done;
+	n = write_cached(m, it, pos);
+	return !done ? n : n > 0 ? done + n : done;
+}
+
 static bool write_is_sync(const struct file *f)
 {
 	return (f->flags & O_DSYNC) || (f->inode->sb->flags & MS_SYNCHRONOUS) || (load_relaxed(&f->inode->flags) & INODE_SYNC);
@@ -266,6 +320,8 @@ ssize_t generic_write_iter(struct file *f, struct iov_iter *it, loff_t *pos)
 		n = kerr_code(err);
 	else if (unlikely((f->flags & O_DIRECT) && m->ops->direct_io))
 		n = write_direct(f, m, it, pos);
+	else if (unlikely(it->kind == IOV_PAGES && it->through))
+		n = write_through(m, it, pos);
 	else
 		n = write_cached(m, it, pos);
 	rwsem_write_unlock(&inode->rwsem);

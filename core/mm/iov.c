@@ -27,6 +27,7 @@ void iov_iter_pages(struct iov_iter *it, const struct page_seg *segs, unsigned n
 {
 	it->kind = IOV_PAGES;
 	it->to_iter = to_iter;
+	it->through = false;
 	it->count = total;
 	it->off = 0;
 	it->nsegs = n;

@@ -8,17 +8,6 @@
  */
 #include "vm.h"
 
-static struct page *find_next(struct mapping *m, pgoff_t *index, pgoff_t last)
-{
-	unsigned long irq = spin_lock_irqsave(&m->lock);
-	struct page *p = xa_find(&m->pages, index, last);
-
-	if (p)
-		page_get(p);
-	spin_unlock_irqrestore(&m->lock, irq);
-	return p;
-}
-
 static void drop_page(struct mapping *m, struct page *p)
 {
 	page_lock(p);
@@ -36,7 +25,7 @@ static void drop_range(struct mapping *m, pgoff_t first, pgoff_t last)
 {
 	struct page *p;
 
-	while (m->nrpages && (p = find_next(m, &first, last))) {
+	while (m->nrpages && (p = mapping_find_next(m, &first, last))) {
 		drop_page(m, p);
 		cond_resched();
 		if (first++ >= last)
@@ -109,7 +98,7 @@ size_t mapping_invalidate_clean(struct mapping *m, pgoff_t first, pgoff_t last)
 	size_t dropped = 0;
 	struct page *p;
 
-	while (m->nrpages && first <= last && (p = find_next(m, &first, last))) {
+	while (m->nrpages && first <= last && (p = mapping_find_next(m, &first, last))) {
 		if (page_trylock(p)) {
 			if (p->mapping == m && mapping_remove_unused(p))
 				dropped++;

@@ -250,6 +250,18 @@ static int backing_discard(void *arg, host_u64 offset, host_u64 bytes)
 	return b->data || b->h->faults.power_off ? 0 : b->ops->discard(b->arg, offset, bytes);
 }
 
+static _Bool faults_planned(const struct hosted_faults *f)
+{
+	return f->nth[HOST_IO_READ] || f->per_million[HOST_IO_READ] || f->power_off;
+}
+
+static const void *backing_window(void *arg, host_u64 offset, host_u64 bytes)
+{
+	const struct backing *b = arg;
+
+	return b->data || !b->ops->window || faults_planned(&b->h->faults) ? NULL : b->ops->window(b->arg, offset, bytes);
+}
+
 static void unlink_backing(struct backing *b)
 {
 	for (struct backing **p = &b->h->backings; *p; p = &(*p)->next)
@@ -287,8 +299,8 @@ static void backing_release(void *arg)
 	host_unlock(h);
 }
 
-const struct host_disk_ops backing_ops = {backing_transfer, backing_flush, NULL, backing_release};
-const struct host_disk_ops backing_ops_discard = {backing_transfer, backing_flush, backing_discard, backing_release};
+const struct host_disk_ops backing_ops = {backing_transfer, backing_flush, NULL, backing_release, backing_window};
+const struct host_disk_ops backing_ops_discard = {backing_transfer, backing_flush, backing_discard, backing_release, backing_window};
 
 const struct host_disk_ops *backing_disk_ops(const struct backing *b)
 {

@@ -12,12 +12,16 @@ struct host_iov {
 /*
  * What carries a disk. All return 0 or -errno, and are called inside the instance, on one vCPU at a time per disk: they must not enter it.
  * flush, discard: NULL if there is no such thing.
+ *
+ * window: what is on the disk there as memory, for system calls of the host alone (which answer EFAULT where it cannot be read; touching it may be SIGBUS).
+ * Any thread. NULL, as result or member: not possible, now at least.
  */
 struct host_disk_ops {
 	int (*transfer)(void *arg, _Bool write, const struct host_iov *iov, unsigned n, host_u64 offset, host_u64 bytes);
 	int (*flush)(void *arg);
 	int (*discard)(void *arg, host_u64 offset, host_u64 bytes);
 	void (*release)(void *arg); /* the disk is gone */
+	const void *(*window)(void *arg, host_u64 offset, host_u64 bytes);
 };
 struct host_disk_info {
 	host_u64 sectors; /* of 512 bytes */
@@ -40,5 +44,8 @@ extern const struct host_disk_ops host_file_ops;
 /* --- disk_kern.c; inside the instance --- */
 /* Registers a disk, named vda, vdb ...; name gets at least 8 bytes. 0 or -errno (then arg is still the caller's). */
 int hosted_disk_add(const struct host_disk_ops *ops, void *arg, const struct host_disk_info *info, char *name);
+/* A window of a block device, or NULL. */
+struct block_device;
+const void *hosted_disk_window(const struct block_device *b, host_u64 offset, host_u64 bytes);
 /* -ENODEV; -EBUSY while it, or a part of it, is mounted or open. */
 int hosted_disk_remove(const char *name);

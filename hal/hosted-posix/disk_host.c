@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -20,8 +21,10 @@ _Static_assert(sizeof(struct host_iov) == sizeof(struct iovec) && offsetof(struc
 struct image {
 	int fd;
 	_Bool read_only, no_flush;
-	host_u64 offset;
+	host_u64 offset, size; /* size: of the whole file */
+	char *map;	       /* all of it, from the first window on; MAP_FAILED: that was refused */
 };
+#define POPULATE_LEAST 65536 /* less is left to the faults */
 
 static int image_transfer(void *arg, _Bool write, const struct host_iov *list, unsigned n, host_u64 offset, host_u64 bytes)
 {
@@ -74,10 +77,41 @@ static int image_discard(void *arg, host_u64 offset, host_u64 bytes)
 	return fallocate(im->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(im->offset + offset), (off_t)bytes) ? -errno : 0;
 }
 
+static char *image_map(struct image *im)
+{
+	char *map = __atomic_load_n(&im->map, __ATOMIC_ACQUIRE), *mine;
+
+	if (map)
+		return map;
+	mine = mmap(NULL, im->size, PROT_READ, MAP_SHARED, im->fd, 0);
+	if (__atomic_compare_exchange_n(&im->map, &map, mine, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return mine;
+	if (mine != MAP_FAILED)
+		munmap(mine, im->size);
+	return map;
+}
+
+static const void *image_window(void *arg, host_u64 offset, host_u64 bytes)
+{
+	struct image *im = arg;
+	host_u64 at = im->offset + offset;
+	char *map = at + bytes > im->size ? MAP_FAILED : image_map(im);
+
+	if (map == MAP_FAILED)
+		return NULL;
+#ifdef MADV_POPULATE_READ
+	if (bytes >= POPULATE_LEAST)
+		(void)madvise(map + (at & ~4095ULL), (at & 4095) + bytes, MADV_POPULATE_READ); /* all at once; what fails here is found by its user */
+#endif
+	return map + at;
+}
+
 void host_file_close(void *arg)
 {
 	struct image *im = arg;
 
+	if (im->map && im->map != MAP_FAILED)
+		munmap(im->map, im->size);
 	close(im->fd); /* data was flushed when the file system was unmounted; the lock goes with it */
 	free(im);
 }
@@ -87,6 +121,7 @@ const struct host_disk_ops host_file_ops = {
 	.flush = image_flush,
 	.discard = image_discard,
 	.release = host_file_close,
+	.window = image_window,
 };
 
 static int image_size(int fd, host_u64 *size)
@@ -145,7 +180,7 @@ int host_file_open(const char *path, unsigned flags, host_u64 offset, host_u64 s
 		close(fd);
 		return err ? err : -ENOMEM;
 	}
-	*im = (struct image){.fd = fd, .read_only = read_only, .no_flush = flags & HOST_FILE_NO_FLUSH, .offset = offset};
+	*im = (struct image){.fd = fd, .read_only = read_only, .no_flush = flags & HOST_FILE_NO_FLUSH, .offset = offset, .size = whole};
 	*info = (struct host_disk_info){.sectors = (size ? size : whole - offset) / 512, .read_only = read_only, .model = "file"};
 	*arg = im;
 	return 0;

@@ -79,6 +79,17 @@ static const struct disk_ops hosted_disk_ops = {
 	.submit = disk_submit,
 };
 
+const void *hosted_disk_window(const struct block_device *b, u64 offset, u64 bytes)
+{
+	const struct disk *d = b->disk;
+	const struct hosted_disk *hd;
+
+	if (d->ops != &hosted_disk_ops || offset + bytes > (u64)b->sectors << SECTOR_SHIFT)
+		return NULL;
+	hd = container_of(d, const struct hosted_disk, disk);
+	return hd->ops->window ? hd->ops->window(hd->arg, ((u64)b->start << SECTOR_SHIFT) + offset, bytes) : NULL;
+}
+
 static int free_slot(void)
 {
 	const struct kernel_host *kh = kern_host();

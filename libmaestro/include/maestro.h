@@ -351,6 +351,19 @@ int maestro_node_file_again(struct maestro *k, struct maestro_node *n);
 long maestro_file_ioctl(struct maestro *k, const struct maestro_caller *who, struct maestro_file *f, unsigned cmd, void *arg);
 ssize_t maestro_file_read(struct maestro *k, struct maestro_file *f, void *buf, size_t n, uint64_t offset);
 ssize_t maestro_file_write(struct maestro *k, struct maestro_file *f, const void *buf, size_t n, uint64_t offset);
+/*
+ * Reading without copying: give() gets what the file holds at offset, n bytes at most, in pieces of memory that are good until it returns. They are for system calls
+ * of the host alone (some may be a map of a disk's image: a system call answers EFAULT where that cannot be read). give() must not call into the
+ * instance. What it returns is returned; 0: the end of the file; -EOPNOTSUPP, -ENOMEM: use maestro_file_read().
+ */
+typedef ssize_t maestro_give(void *arg, const struct iovec *pieces, unsigned count, size_t bytes);
+ssize_t maestro_file_give(struct maestro *k, struct maestro_file *f, uint64_t offset, size_t n, maestro_give *give, void *arg);
+/*
+ * Memory of the instance, in whole pages. What maestro_file_write() finds in it (from the beginning of a page, 64 KiB or more) goes to the disk at once, instead of
+ * by way of the page cache, where it is in whole pages of the file. NULL: no memory. It goes with the instance.
+ */
+void *maestro_buffer_alloc(struct maestro *k, size_t size);
+void maestro_buffer_free(struct maestro *k, void *buf, size_t size);
 int maestro_file_flush(struct maestro *k, struct maestro_file *f); /* as each close(2) does */
 int maestro_file_fsync(struct maestro *k, struct maestro_file *f, bool data_only);
 int maestro_file_fallocate(struct maestro *k, struct maestro_file *f, int mode, uint64_t offset, uint64_t len);

@@ -45,3 +45,4 @@ Suite *suite_proc(void);
 Suite *suite_streams(void);
 Suite *suite_mounts(void);
 Suite *suite_locks(void);
+Suite *suite_through(void);

@@ -231,6 +231,10 @@ static inline bool ext2_fast_symlink(const struct inode *inode)
 	return EXT2_I(inode)->fast_link;
 }
 
+/* --- through.c: of mapping_ops --- */
+kerr_t ext2_locate(struct inode *inode, loff_t pos, size_t max, u64 *at, size_t *len) __must_check;
+kerr_t ext2_write_through(struct inode *inode, struct page *page, size_t len, loff_t pos, size_t *done) __must_check;
+
 /* --- map.c --- */
 /*
  * Where file block lblk is: *phys (0: a hole) and *len, how many blocks from there on lie side by side (or are holes), at most max. create: allocates

@@ -520,6 +520,8 @@ const struct mapping_ops ext2_mapping_ops = {
 	.write_begin = ext2_write_begin,
 	.write_end = ext2_write_end,
 	.write_pages = ext2_write_pages,
+	.locate = ext2_locate,
+	.write_through = ext2_write_through,
 };
 
 /* ---------------------------------------------------------------- mmap */

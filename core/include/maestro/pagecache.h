@@ -38,7 +38,18 @@ struct mapping_ops {
 	/* The page leaves the cache (truncate, reclaim). NULL: nothing. */
 	void (*invalidate)(struct page *p);
 	kerr_t (*direct_io)(struct file *f, struct iov_iter *it, loff_t pos, ssize_t *done); /* NULL: O_DIRECT goes through the cache */
+	/*
+	 * Where byte pos, a multiple of the block size, is on the device: *at bytes from its beginning, or LOCATE_HOLE; and for how many bytes from there on that goes
+	 * on (*len, at most max). Inode's rwsem held. KERR(EOPNOTSUPP): the contents are not plainly in blocks; KERR(EIO), KERR(EUCLEAN). NULL: never.
+	 */
+	kerr_t (*locate)(struct inode *inode, loff_t pos, size_t max, u64 *at, size_t *len);
+	/*
+	 * Writes whole pages that are not in the cache to the disk without keeping them: len bytes at pos from the contiguous frames that begin with page.
+	 * Extends i_size. *done: how many bytes arrived, whole pages or not; the rest is for the cached way, which finds the error again. Inode's rwsem held for writing. KERR(ENOSPC), KERR(EIO), KERR(ENOMEM).
+	 */
+	kerr_t (*write_through)(struct inode *inode, struct page *page, size_t len, loff_t pos, size_t *done);
 };
+#define LOCATE_HOLE (~0ULL)
 struct mapping {
 	struct inode *inode;		/* [c] */
 	const struct mapping_ops *ops;	/* [c] */
@@ -63,6 +74,9 @@ kerr_t mapping_check_error(struct mapping *m, u32 *seen) __must_check;
 
 /* With a reference, or NULL. Not locked. */
 struct page *mapping_find(struct mapping *m, pgoff_t index);
+/* The first page from *index to last, with a reference, and its index; or NULL. Not locked. */
+struct page *mapping_find_next(struct mapping *m, pgoff_t *index, pgoff_t last);
+bool mapping_has_range(struct mapping *m, pgoff_t first, pgoff_t last); /* any page is there */
 /* Finds or creates (uninitialised, not uptodate); locked, with a reference. KERR(ENOMEM). */
 kerr_t mapping_grab(struct mapping *m, pgoff_t index, struct page **out) __must_check;
 /* Found or read; uptodate, unlocked, with a reference. KERR(EIO), KERR(ENOMEM). file may be NULL (read-ahead state). */

@@ -43,6 +43,7 @@ struct page_seg {
 struct iov_iter {
 	u8 kind;
 	bool to_iter;  /* true: data flows into the segments (a read) */
+	bool through;  /* IOV_PAGES, a write: whole pages may go past the cache (mapping_ops.write_through) */
 	size_t count;  /* bytes left */
 	size_t off;    /* into the first segment */
 	unsigned nsegs;
