@@ -141,6 +141,8 @@ static void file_release(struct file *f)
 		mount_drop_write(f->path.mnt);
 	}
 	cred_put(f->cred);
+	if (unlikely(f->mode & FMODE_UNMOUNT))
+		mount_file_released(f->path.mnt);
 	if (f->path.mnt)
 		path_put(&f->path);
 	atomic_dec(&vfs()->nfiles);

@@ -94,7 +94,7 @@ static kerr_t mount_alloc(struct super *sb, struct dentry *root, const char *sou
 	return 0;
 }
 
-static void mounts_changed(void)
+void mounts_changed(void)
 {
 	atomic_inc(&vfs()->mount_event);
 	wake_up_all(&vfs()->mount_wait);
@@ -124,14 +124,28 @@ static void detach(struct mount *m, struct path *out)
 	m->point = NULL;
 }
 
-static void list_mount(struct mount *m)
+static void number_mount(struct mount *m)
 {
 	m->id = ++vfs()->next_mount_id;
+}
+
+/* It is seen from now on. */
+static void list_mount(struct mount *m)
+{
+	if (!m->id)
+		number_mount(m);
+	m->listed = true;
 	list_add_tail(&vfs()->mounts, &m->all_node);
 }
 
-/* The next mount of the subtree of top, in order parent before child; NULL at the end. */
-static struct mount *next_in_tree(struct mount *m, const struct mount *top)
+bool mount_is_seen(const struct mount *m)
+{
+	while (m->parent)
+		m = m->parent;
+	return m == vfs()->root_mnt;
+}
+
+struct mount *mount_next_in_tree(struct mount *m, const struct mount *top)
 {
 	if (!list_empty(&m->children))
 		return list_first(&m->children, struct mount, child_node);
@@ -172,15 +186,15 @@ static kerr_t propagate(struct mount *m, const struct path *at)
 	if (!at->mnt->peer_group)
 		return KERR(0);
 	list_init(&copies);
-	for (sub = m; sub; sub = next_in_tree(sub, m))
+	for (sub = m; sub; sub = mount_next_in_tree(sub, m))
 		mount_share(sub);
 	err = mount_propagate(at, m, &copies);
 	list_for_each_safe(c, next, &copies, all_node) {
 		list_del(&c->all_node);
 		if (err)
 			drop_tree(c);
-		for (sub = c; !err && sub; sub = next_in_tree(sub, c))
-			if (!sub->id) /* what stands on a copy since may be an old one */
+		for (sub = c; !err && sub; sub = mount_next_in_tree(sub, c))
+			if (!sub->listed) /* what stands on a copy since may be an old one */
 				list_mount(sub);
 	}
 	return err;
@@ -193,7 +207,9 @@ static kerr_t graft(struct mount *m, const struct path *where, bool once)
 	kerr_t err = 0;
 
 	path_follow_mounts_get(&at);
-	if (S_ISDIR(at.dentry->inode->mode) != S_ISDIR(m->root->inode->mode)) {
+	if (!mount_is_seen(at.mnt)) {
+		err = KERR(EINVAL);
+	} else if (S_ISDIR(at.dentry->inode->mode) != S_ISDIR(m->root->inode->mode)) {
 		err = KERR(ENOTDIR);
 	} else if (at.dentry->inode->flags & INODE_DEAD) {
 		err = KERR(ENOENT);
@@ -252,7 +268,7 @@ static kerr_t clone_children(const struct path *src, struct mount *top, enum mou
 {
 	struct mount *m, *copy_parent;
 
-	for (m = next_in_tree(src->mnt, src->mnt); m; m = next_in_tree(m, src->mnt)) {
+	for (m = mount_next_in_tree(src->mnt, src->mnt); m; m = mount_next_in_tree(m, src->mnt)) {
 		struct mount *copy;
 		kerr_t err;
 
@@ -260,7 +276,7 @@ static kerr_t clone_children(const struct path *src, struct mount *top, enum mou
 			continue;
 		/* The copy of m's parent is found by walking the copies along: same super and root, same depth order. */
 		copy_parent = m->parent == src->mnt ? top : NULL;
-		for (struct mount *c = top; c && !copy_parent; c = next_in_tree(c, top))
+		for (struct mount *c = top; c && !copy_parent; c = mount_next_in_tree(c, top))
 			if (c->sb == m->parent->sb && c->root == m->parent->root && c->point == m->parent->point)
 				copy_parent = c;
 		if (!copy_parent || m->unbindable)
@@ -290,6 +306,13 @@ kerr_t mount_clone_tree(const struct path *src, enum mount_clone how, bool rec, 
 	return err;
 }
 
+static kerr_t copy_to_bind(const struct path *src, bool rec, struct mount **out)
+{
+	if (src->mnt->unbindable || !mount_is_seen(src->mnt))
+		return KERR(EINVAL);
+	return mount_clone_tree(src, CLONE_SAME, rec, out);
+}
+
 static kerr_t mount_bind(const char *source, const struct path *at, bool rec)
 {
 	struct path src;
@@ -302,12 +325,12 @@ static kerr_t mount_bind(const char *source, const struct path *at, bool rec)
 	if (err)
 		return err;
 	mutex_lock(&vfs()->mount_mutex);
-	err = src.mnt->unbindable ? KERR(EINVAL) : mount_clone_tree(&src, CLONE_SAME, rec, &m);
+	err = copy_to_bind(&src, rec, &m);
 	if (!err) {
 		err = graft(m, at, false);
 		if (err)
 			drop_tree(m);
-		for (c = m; !err && c; c = next_in_tree(c, m))
+		for (c = m; !err && c; c = mount_next_in_tree(c, m))
 			list_mount(c);
 	}
 	mutex_unlock(&vfs()->mount_mutex);
@@ -317,16 +340,68 @@ static kerr_t mount_bind(const char *source, const struct path *at, bool rec)
 
 static bool has_unbindable(struct mount *top)
 {
-	for (struct mount *m = top; m; m = next_in_tree(m, top))
+	for (struct mount *m = top; m; m = mount_next_in_tree(m, top))
 		if (m->unbindable)
 			return true;
 	return false;
 }
 
-static kerr_t mount_move(const char *source, const struct path *at)
+/* Can m, seen at src, come to the place `to`? */
+static kerr_t may_move(const struct path *src, const struct path *to)
 {
-	struct path src, old;
-	struct mount *m, *p;
+	struct mount *m = src->mnt;
+
+	if (!mount_is_seen(to->mnt) || (m->parent ? !mount_is_seen(m) : !m->loose))
+		return KERR(EINVAL);
+	if (src->dentry != m->root || S_ISDIR(to->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
+		return KERR(EINVAL);
+	if ((m->parent && m->parent->peer_group) || (to->mnt->peer_group && has_unbindable(m)))
+		return KERR(EINVAL);
+	for (const struct mount *p = to->mnt; p; p = p->parent)
+		if (p == m)
+			return KERR(ELOOP);
+	return 0;
+}
+
+static void move_to(struct mount *m, const struct path *to)
+{
+	struct path old = { NULL, NULL };
+
+	spin_lock(&vfs()->dcache_lock);
+	if (m->parent)
+		detach(m, &old);
+	attach(m, to);
+	spin_unlock(&vfs()->dcache_lock);
+	if (old.mnt)
+		path_put(&old);
+	m->loose = false;
+	for (struct mount *c = m; c; c = mount_next_in_tree(c, m))
+		if (!c->listed)
+			list_mount(c);
+}
+
+kerr_t mount_move(const struct path *src, const struct path *at)
+{
+	struct path to = *at;
+	kerr_t err;
+
+	mutex_lock(&vfs()->mount_mutex);
+	path_follow_mounts_get(&to);
+	err = to.dentry->inode->flags & INODE_DEAD ? KERR(ENOENT) : may_move(src, &to);
+	if (!err)
+		err = propagate(src->mnt, &to);
+	if (!err)
+		move_to(src->mnt, &to);
+	path_put(&to);
+	mutex_unlock(&vfs()->mount_mutex);
+	if (!err)
+		mounts_changed();
+	return err;
+}
+
+static kerr_t mount_move_named(const char *source, const struct path *at)
+{
+	struct path src;
 	kerr_t err;
 
 	if (!source || !*source)
@@ -334,102 +409,68 @@ static kerr_t mount_move(const char *source, const struct path *at)
 	err = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &src);
 	if (err)
 		return err;
-	mutex_lock(&vfs()->mount_mutex);
-	m = src.mnt;
-	if (src.dentry != m->root || !m->parent || m->parent->peer_group || (at->mnt->peer_group && has_unbindable(m)))
-		err = KERR(EINVAL);
-	for (p = at->mnt; !err && p; p = p->parent)
-		if (p == m)
-			err = KERR(ELOOP);
-	if (!err && S_ISDIR(at->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
-		err = KERR(EINVAL);
-	if (!err) {
-		struct path to = *at;
-
-		path_follow_mounts_get(&to);
-		err = propagate(m, &to);
-		if (!err) {
-			spin_lock(&vfs()->dcache_lock);
-			detach(m, &old);
-			attach(m, &to);
-			spin_unlock(&vfs()->dcache_lock);
-			path_put(&old);
-		}
-		path_put(&to);
-	}
-	mutex_unlock(&vfs()->mount_mutex);
+	err = mount_move(&src, at);
 	path_put(&src);
 	return err;
 }
 
-/* Makes a mount read-only, or writable; fails while it is written to. */
-static kerr_t mount_set_flags(struct mount *m, unsigned mflags)
+/* ---------------------------------------------------------------- trees that a file holds */
+/* The reference that a place in the tree would have is the file's: it, or the place that the tree comes to, gives it back. */
+static kerr_t hold_by_file(struct mount *m, struct file **out)
 {
-	u32 old = m->flags;
+	kerr_t err = file_open_path(&(struct path) { m, m->root }, O_PATH, current_cred(), out);
 
-	WRITE_ONCE(m->flags, mflags & MNT_FLAGS);
-	memory_barrier();
-	if ((mflags & MS_RDONLY) && !(old & MS_RDONLY) && atomic_read(&m->writers) > 0) {
-		WRITE_ONCE(m->flags, old);
-		return KERR(EBUSY);
-	}
+	if (err)
+		return err;
+	(*out)->mode |= FMODE_UNMOUNT;
+	mutex_lock(&vfs()->mount_mutex);
+	m->loose = true;
+	for (struct mount *c = m; c; c = mount_next_in_tree(c, m))
+		number_mount(c);
+	mutex_unlock(&vfs()->mount_mutex);
 	return 0;
 }
 
-static bool super_has_writers(const struct super *sb)
+kerr_t mount_open_super(struct super *sb, const char *source, unsigned mflags, struct file **out)
 {
 	struct mount *m;
+	kerr_t err;
 
-	list_for_each(m, &vfs()->mounts, all_node)
-		if (m->sb == sb && atomic_read(&m->writers) > 0)
-			return true;
-	return false;
-}
-
-static kerr_t mount_remount(const struct path *at, unsigned flags, unsigned mflags, const char *data)
-{
-	struct super *sb = at->mnt->sb;
-	u32 old;
-	kerr_t err = 0;
-
-	if (at->dentry != at->mnt->root)
-		return KERR(EINVAL);
-	mutex_lock(&vfs()->mount_mutex);
-	if (flags & MS_BIND) {
-		err = mount_set_flags(at->mnt, mflags);
-	} else {
-		old = sb->flags;
-		if ((flags & MS_RDONLY) && !(old & MS_RDONLY)) {
-			/* New writers see the flag; those who were faster are seen here. */
-			WRITE_ONCE(sb->flags, old | MS_RDONLY);
-			memory_barrier();
-			if (super_has_writers(sb))
-				err = KERR(EBUSY);
-			WRITE_ONCE(sb->flags, old);
-		}
-		if (!err)
-			err = super_remount(sb, flags, data, false);
-		if (!err)
-			WRITE_ONCE(at->mnt->flags, mflags & MNT_FLAGS);
-	}
-	mutex_unlock(&vfs()->mount_mutex);
+	atomic_inc(&sb->active);
+	err = mount_alloc(sb, sb->root, source, mflags, &m);
+	if (err)
+		return err;
+	err = hold_by_file(m, out);
+	if (err)
+		mount_put(m);
 	return err;
 }
 
-static kerr_t mount_propagation(const struct path *at, unsigned flags)
+kerr_t mount_open_copy(const struct path *src, bool rec, struct file **out)
 {
-	unsigned type = flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE);
 	struct mount *m;
+	kerr_t err;
 
-	if ((type & (type - 1)) || (flags & ~(MS_REC | MS_SILENT | type)))
-		return KERR(EINVAL);
-	if (at->dentry != at->mnt->root)
-		return KERR(EINVAL);
 	mutex_lock(&vfs()->mount_mutex);
-	for (m = at->mnt; m; m = flags & MS_REC ? next_in_tree(m, at->mnt) : NULL)
-		mount_set_propagation(m, type);
+	err = copy_to_bind(src, rec, &m);
 	mutex_unlock(&vfs()->mount_mutex);
-	return 0;
+	if (err)
+		return err;
+	err = hold_by_file(m, out);
+	if (err) {
+		mutex_lock(&vfs()->mount_mutex);
+		drop_tree(m);
+		mutex_unlock(&vfs()->mount_mutex);
+	}
+	return err;
+}
+
+void mount_file_released(struct mount *m)
+{
+	mutex_lock(&vfs()->mount_mutex);
+	if (m->loose)
+		drop_tree(m);
+	mutex_unlock(&vfs()->mount_mutex);
 }
 
 kerr_t do_mount(const char *source, const struct path *at, const char *type, unsigned flags, const char *data)
@@ -446,7 +487,7 @@ kerr_t do_mount(const char *source, const struct path *at, const char *type, uns
 	else if (flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE))
 		err = mount_propagation(at, flags);
 	else if (flags & MS_MOVE)
-		err = mount_move(source, at);
+		err = mount_move_named(source, at);
 	else if (!type || !*type)
 		err = KERR(EINVAL);
 	else
@@ -475,6 +516,7 @@ static void drop_tree(struct mount *top)
 		while (!list_empty(&m->children))
 			m = list_first(&m->children, struct mount, child_node);
 		list_del(&m->all_node);
+		m->listed = m->loose = false;
 		mount_set_propagation(m, MS_PRIVATE);
 		spin_lock(&vfs()->dcache_lock);
 		if (m->parent)
@@ -500,7 +542,7 @@ static bool drop_counterparts(struct mount *top)
 	struct list gone;
 
 	list_init(&gone);
-	for (m = top; m && list_empty(&gone); m = next_in_tree(m, top))
+	for (m = top; m && list_empty(&gone); m = mount_next_in_tree(m, top))
 		if (m->parent->peer_group)
 			mount_propagated_umount(m, &gone);
 	if (list_empty(&gone))
@@ -520,10 +562,8 @@ static void drop_propagated(struct mount *top)
 
 static kerr_t umount_locked(struct mount *m, unsigned flags)
 {
-	if (m->detached)
+	if (!m->parent || !mount_is_seen(m))
 		return KERR(EINVAL);
-	if (!m->parent)
-		return m == vfs()->root_mnt ? KERR(EINVAL) : KERR(EINVAL);
 	if (!(flags & MNT_DETACH)) {
 		/* One for the attachment, one for the caller's path. */
 		if (!list_empty(&m->children) || atomic_read(&m->refs) > 2 || (m->parent->peer_group && mount_propagated_busy(m)))
@@ -535,12 +575,6 @@ static kerr_t umount_locked(struct mount *m, unsigned flags)
 	}
 	drop_propagated(m);
 	return 0;
-}
-
-/* The caller's root cannot be unmounted: it becomes read-only. */
-static kerr_t umount_root(struct mount *m)
-{
-	return super_remount(m->sb, m->sb->flags | MS_RDONLY, NULL, false);
 }
 
 kerr_t do_umount(const struct path *at, unsigned flags)
@@ -558,7 +592,7 @@ kerr_t do_umount(const struct path *at, unsigned flags)
 	path_put(&root);
 	mutex_lock(&vfs()->mount_mutex);
 	if (is_root && !(flags & MNT_DETACH))
-		err = super_has_writers(at->mnt->sb) ? KERR(EBUSY) : umount_root(at->mnt);
+		err = mount_remount_super(at->mnt->sb, at->mnt->sb->flags | MS_RDONLY, NULL); /* the caller's root stays, read-only */
 	else
 		err = umount_locked(at->mnt, flags);
 	mutex_unlock(&vfs()->mount_mutex);

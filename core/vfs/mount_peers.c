@@ -88,6 +88,21 @@ void mount_clone_propagation(struct mount *m, struct mount *old, enum mount_clon
 		mount_share(m);
 }
 
+kerr_t mount_set_group(const struct path *from, const struct path *to)
+{
+	struct mount *src = from->mnt, *m = to->mnt;
+	kerr_t err = KERR(EINVAL);
+
+	mutex_lock(&vfs()->mount_mutex);
+	if (!src->detached && !m->detached && from->dentry == src->root && to->dentry == m->root && src->sb == m->sb && dentry_is_below(m->root, src->root) &&
+	    !m->peer_group && !m->master && (src->peer_group || src->master)) {
+		mount_clone_propagation(m, src, CLONE_SAME);
+		err = KERR(0);
+	}
+	mutex_unlock(&vfs()->mount_mutex);
+	return err;
+}
+
 /* ---------------------------------------------------------------- mounting */
 
 struct propagation {
@@ -98,7 +113,7 @@ struct propagation {
 /* Not one of the mounts that are being made now. */
 static bool is_old(const struct mount *m)
 {
-	return m->id != 0;
+	return m->listed;
 }
 
 /* A copy of source for m, unless m does not show the place; *out is left alone then. */

@@ -300,6 +300,31 @@ kerr_t do_open(int dirfd, const char *name, const struct open_how_k *how, struct
 	return 0;
 }
 
+kerr_t open_path_checked(const struct path *p, u32 flags, struct file **out)
+{
+	struct open_how_k how = { .flags = flags };
+	struct file *f;
+	kerr_t err = open_check_flags(&how);
+
+	if (!err && (how.flags & O_CREAT) && (how.flags & O_EXCL))
+		err = KERR(EEXIST);
+	if (err)
+		return err;
+	f = file_alloc();
+	if (!f)
+		return KERR(ENFILE);
+	path_get(p);
+	f->path = *p;
+	err = open_found(f, how.flags);
+	if (err) {
+		file_put(f);
+		return err;
+	}
+	notify_file(f, IN_OPEN);
+	*out = f;
+	return 0;
+}
+
 kerr_t file_open_path(const struct path *p, u32 flags, const struct cred *c, struct file **out)
 {
 	struct file *f = file_alloc();

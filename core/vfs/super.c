@@ -37,6 +37,12 @@ const struct fs_type *fs_find(const char *name)
 	return NULL;
 }
 
+kerr_t fs_no_options(const char *option)
+{
+	(void)option;
+	return KERR(ENOENT);
+}
+
 void fs_type_for_each(void (*fn)(const struct fs_type *t, void *arg), void *arg)
 {
 	for (unsigned i = 0; i < vfs()->ntypes; i++)

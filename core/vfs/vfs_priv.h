@@ -86,8 +86,27 @@ enum mount_clone { CLONE_SAME, CLONE_SLAVE, CLONE_SHARED_SLAVE };
 /* A copy of what is seen at src (with rec: and of the mounts below it), not attached, not listed. mount_mutex held, as for all that follows. */
 kerr_t mount_clone_tree(const struct path *src, enum mount_clone how, bool rec, struct mount **out) __must_check;
 void mount_attach_below(struct mount *m, const struct path *at); /* what is mounted there already goes on top of m */
+/* Is it in the tree that begins at the first mount? */
+bool mount_is_seen(const struct mount *m);
+/* The next mount of the subtree of top, in order parent before child; NULL at the end. */
+struct mount *mount_next_in_tree(struct mount *m, const struct mount *top);
+/*
+ * Without mount_mutex, which these take. Files that hold a tree which hangs nowhere: of a new mount of sb (which stays the caller's), of a copy of what is
+ * seen at src (with rec: and of the mounts below). mount_file_released() is the end of such a file: the tree goes, unless it has found a place.
+ */
+kerr_t mount_open_super(struct super *sb, const char *source, unsigned mflags, struct file **out) __must_check;
+kerr_t mount_open_copy(const struct path *src, bool rec, struct file **out) __must_check;
+void mount_file_released(struct mount *m);
+kerr_t mount_move(const struct path *src, const struct path *at) __must_check; /* the mount whose top src is, to `at` */
+void mounts_changed(void); /* tells who polls /proc/mounts; any lock may be held */
+/* mount_attr.c: mount(2) with MS_REMOUNT, and with MS_SHARED and the like; a remount of all that sees sb, with mount_mutex held. KERR(EBUSY): somebody writes. */
+kerr_t mount_remount(const struct path *at, unsigned flags, unsigned mflags, const char *data) __must_check;
+kerr_t mount_propagation(const struct path *at, unsigned flags) __must_check;
+kerr_t mount_remount_super(struct super *sb, unsigned flags, const char *data) __must_check;
+kerr_t mount_attr_to_flags(unsigned attr, unsigned *mflags) __must_check; /* fsmount(2)'s MOUNT_ATTR_* as a mount's flags */
 /* mount_peers.c */
 void mount_share(struct mount *m);
+kerr_t mount_set_group(const struct path *from, const struct path *to) __must_check; /* move_mount(2)'s MOVE_MOUNT_SET_GROUP. mount_mutex is not held */
 void mount_set_propagation(struct mount *m, unsigned type); /* MS_SHARED, MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE */
 void mount_clone_propagation(struct mount *m, struct mount *old, enum mount_clone how);
 /* source, shared, is about to be attached at `at`, whose mount is shared: copies for all that it happens to as well, attached, on `copies` by all_node. */
@@ -141,6 +160,10 @@ struct name name_make(const struct dentry *parent, const char *s, size_t len);
 kerr_t may_create(struct inode *dir, struct dentry *d) __must_check;
 kerr_t dir_create(struct inode *dir, struct dentry *d, mode_t mode) __must_check;
 mode_t mode_masked(mode_t mode); /* by current's umask */
+
+/* --- open.c --- */
+/* As open(2) of what p is already, permissions and all. p stays the caller's. */
+kerr_t open_path_checked(const struct path *p, u32 flags, struct file **out) __must_check;
 
 /* --- file.c, fd.c --- */
 struct file *file_alloc(void);

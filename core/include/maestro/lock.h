@@ -18,6 +18,7 @@ enum lock_rank {
 	RANK_NONE,
 	/* sleeping */
 	RANK_LOOPS,	 /* block.loop_mutex: which loop devices there are */
+	RANK_FSCONF,	 /* fsconf.mutex: a mount being prepared by fsopen(2) */
 	RANK_MOUNT,	 /* vfs.mount_mutex: the mount tree */
 	RANK_SB_UMOUNT,	 /* super.umount_sem */
 	RANK_RENAME,	 /* super.rename_mutex */

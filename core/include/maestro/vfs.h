@@ -218,6 +218,7 @@ kerr_t inode_new(struct super *sb, struct inode **out) __must_check; /* not hash
 /* Found in the cache (uptodate, referenced), or a new one with I_NEW that the caller fills and ends with inode_unlock_new() or inode_fail_new(). */
 kerr_t inode_get_locked(struct super *sb, ino_t ino, struct inode **out) __must_check;
 struct inode *inode_find(struct super *sb, ino_t ino); /* NULL if not cached */
+void inode_make_findable(struct inode *inode);	       /* a live one, made without inode_insert(): hashes it, if it is not */
 void inode_insert(struct inode *inode);		       /* hashes a fresh one under its ino; still I_NEW: end with inode_unlock_new */
 void inode_unlock_new(struct inode *inode);
 void inode_fail_new(struct inode *inode);
@@ -320,6 +321,12 @@ struct kstatfs {
 #define MS_STRICTATIME (1u << 24)
 #define MS_LAZYTIME (1u << 25)
 struct seq_buf;
+#define FILE_ID_WORDS 4u
+struct file_id { /* what a file handle says: name_to_handle_at(2) */
+	u32 word[FILE_ID_WORDS];
+	unsigned words;
+	int type;
+};
 struct super_ops {
 	/* An inode with room for the file system's part; zeroed. NULL: kzalloc(sizeof(struct inode)). */
 	struct inode *(*alloc_inode)(struct super *sb);
@@ -334,6 +341,10 @@ struct super_ops {
 	kerr_t (*statfs)(struct super *sb, struct kstatfs *out);
 	kerr_t (*remount)(struct super *sb, unsigned *ms_flags, const char *data);
 	void (*show_options)(struct super *sb, struct seq_buf *s);
+	/* Handles. All three, or NULL: there are none. */
+	void (*id_make)(struct inode *inode, struct file_id *out);
+	kerr_t (*id_find)(struct super *sb, const struct file_id *id, struct inode **out); /* KERR(ESTALE); also inodes without links that are open */
+	kerr_t (*dir_parent)(struct inode *dir, struct inode **out);			   /* rwsem is not held */
 };
 struct super {
 	const struct fs_type *type; /* [c] */
@@ -363,15 +374,18 @@ struct fs_type {
 	u32 flags; /* FS_* */
 	/* Fills a new super (dev, bdev are set for FS_REQUIRES_DEV): ops, root, magic, blocksize. On error leaves nothing. */
 	kerr_t (*fill_super)(struct super *sb, const char *data, bool silent);
+	/* Of fsconfig(2): "key" or "key=value". KERR(ENOENT): no such option; KERR(EINVAL): a bad value. NULL: that shows when it is mounted. */
+	kerr_t (*check_option)(const char *option);
 };
 enum { FS_REQUIRES_DEV = 1, FS_SINGLE = 2 /* one super for all mounts: proc, devtmpfs */, FS_NODEV_LISTED = 4 };
 kerr_t fs_register(const struct fs_type *t) __must_check;
 const struct fs_type *fs_find(const char *name);
+kerr_t fs_no_options(const char *option) __must_check; /* a check_option of a type without any */
 
 struct mount {
 	struct super *sb;	    /* [c] */
 	struct dentry *root;	    /* [c] what of the super is seen (bind) */
-	int id;			    /* [c] */
+	int id;			    /* [vfs.mount_mutex] to set, once; 0: a kernel's own */
 	char *source;		    /* [c] text for /proc/mounts */
 	struct atomic refs;	    /* [a] */
 	/* [vfs.mount_lock, spin] written also under vfs.mount_mutex */
@@ -387,6 +401,9 @@ struct mount {
 	struct list slaves, slave_node; /* in the master's */
 	bool unbindable;
 	bool detached;
+	bool listed;		    /* in vfs.mounts */
+	bool held;		    /* made read-only by a change that may yet be refused */
+	bool loose;		    /* the top of a tree that hangs nowhere yet: the file that made it holds it */
 	bool expiring;		    /* unused since umount2(MNT_EXPIRE); any mount_put() clears it, racing is harmless */
 	struct atomic writers;	    /* [a] mnt_want_write count */
 };
@@ -419,6 +436,7 @@ kerr_t vfs_init(void) __must_check; /* caches, rootfs (a tmpfs) as the first mou
 #define FMODE_STREAM 16u /* no position: pipes, ttys; ESPIPE on lseek and pread */
 #define FMODE_NONOTIFY 32u
 #define FMODE_READER 128u /* counted in inode.readers */
+#define FMODE_UNMOUNT 256u /* its mount goes with it, unless that has found a place */
 #define FMODE_WRITER 64u /* counted in inode.writers and mount.writers */
 struct dir_context {
 	/* Takes one entry; false: buffer full, stop. pos: cookie after this entry. type: DT_*. */
