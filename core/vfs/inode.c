@@ -238,6 +238,14 @@ void inode_insert(struct inode *inode)
 	spin_unlock(&vfs()->inode_lock);
 }
 
+void inode_make_findable(struct inode *inode)
+{
+	spin_lock(&vfs()->inode_lock);
+	if (hlist_unhashed(&inode->hash))
+		hlist_add(ihash_slot(inode->sb, inode->ino), &inode->hash);
+	spin_unlock(&vfs()->inode_lock);
+}
+
 void inode_unlock_new(struct inode *inode)
 {
 	if (S_ISDIR(inode->mode))

@@ -85,15 +85,39 @@ static bool option_flag(struct options *o, const char *key)
 	return true;
 }
 
+/* "key" or "key=value", which is taken apart. */
+static bool option_word(struct options *o, char *word)
+{
+	char *eq = strchr(word, '=');
+
+	if (eq)
+		*eq = '\0';
+	return eq ? option_value(o, word, eq + 1) : option_flag(o, word);
+}
+
+#define OPTION_MAX 64
+
+static kerr_t ext2_check_option(const char *option)
+{
+	static const char *const valued[] = { "errors", "resuid", "resgid", "sb", "check" };
+	struct options unused = { 0 };
+	char word[OPTION_MAX];
+
+	if (strlcpy(word, option, sizeof(word)) < sizeof(word) && option_word(&unused, word))
+		return KERR(0);
+	for (unsigned i = 0; i < ARRAY_SIZE(valued); i++)
+		if (!strcmp(word, valued[i]))
+			return KERR(EINVAL);
+	return KERR(ENOENT);
+}
+
 /* data: "a,b=c"; NULL or empty: nothing. Changes *o only as far as it says. */
 static kerr_t options_parse(const struct super *sb, const char *data, struct options *o)
 {
 	while (data && *data) {
 		const char *end = strchr(data, ',');
 		size_t n = end ? (size_t)(end - data) : strlen(data);
-		char word[64];
-		char *eq;
-		bool ok;
+		char word[OPTION_MAX];
 
 		if (n >= sizeof(word))
 			n = sizeof(word) - 1;
@@ -102,12 +126,8 @@ static kerr_t options_parse(const struct super *sb, const char *data, struct opt
 		data = end ? end + 1 : NULL;
 		if (!n)
 			continue;
-		eq = strchr(word, '=');
-		if (eq)
-			*eq = '\0';
-		ok = eq ? option_value(o, word, eq + 1) : option_flag(o, word);
-		if (!ok) {
-			klog_err("EXT2-fs (%s): unrecognized mount option \"%s%s%s\"", sb->id, word, eq ? "=" : "", eq ? eq + 1 : "");
+		if (!option_word(o, word)) {
+			klog_err("EXT2-fs (%s): unrecognized mount option \"%s\" or its value", sb->id, word);
 			return KERR(EINVAL);
 		}
 	}
@@ -585,6 +605,51 @@ static void ext2_free_inode(struct inode *inode)
 	kmem_cache_free(kernel()->fs.ext2.inodes, EXT2_I(inode));
 }
 
+/* ---------------------------------------------------------------- handles: number and generation */
+enum { FILEID_INO32_GEN = 1, FILEID_INO32_GEN_PARENT };
+
+static void ext2_id_make(struct inode *inode, struct file_id *id)
+{
+	*id = (struct file_id){ .word = { (u32)inode->ino, inode->generation }, .words = 2, .type = FILEID_INO32_GEN };
+}
+
+static kerr_t ext2_id_find(struct super *sb, const struct file_id *id, struct inode **out)
+{
+	u32 ino = id->word[0];
+	struct inode *inode;
+	kerr_t err = KERR(0);
+
+	if (id->words < 2 || id->type < FILEID_INO32_GEN || id->type > FILEID_INO32_GEN_PARENT)
+		return KERR(ESTALE);
+	if (ino != EXT2_ROOT_INO && ino < EXT2_SB(sb)->first_ino)
+		return KERR(ESTALE);
+	inode = inode_find(sb, ino);
+	if (!inode)
+		err = ext2_iget(sb, ino, &inode);
+	if (err)
+		return err;
+	if (id->word[1] && inode->generation != id->word[1]) {
+		inode_put(inode);
+		return KERR(ESTALE);
+	}
+	*out = inode;
+	return KERR(0);
+}
+
+static kerr_t ext2_dir_parent(struct inode *dir, struct inode **out)
+{
+	struct ext2_slot slot;
+	kerr_t err;
+
+	rwsem_read_lock(&dir->rwsem);
+	err = ext2_dir_find(dir, "..", 2, &slot);
+	rwsem_read_unlock(&dir->rwsem);
+	if (err)
+		return err;
+	ext2_slot_put(&slot);
+	return ext2_iget(dir->sb, slot.ino, out);
+}
+
 static const struct super_ops ext2_super_ops = {
 	.alloc_inode = ext2_alloc_inode,
 	.free_inode = ext2_free_inode,
@@ -595,6 +660,9 @@ static const struct super_ops ext2_super_ops = {
 	.statfs = ext2_statfs,
 	.remount = ext2_remount,
 	.show_options = ext2_show_options,
+	.id_make = ext2_id_make,
+	.id_find = ext2_id_find,
+	.dir_parent = ext2_dir_parent,
 };
 
 static void set_limits(struct super *sb, struct ext2_sb *s)
@@ -758,9 +826,9 @@ fail:
 
 /* In the order in which Linux lists and tries them. */
 static const struct fs_type ext2_types[] = {
-	{ .name = "ext3", .flags = FS_REQUIRES_DEV, .fill_super = ext2_fill_super },
-	{ .name = "ext2", .flags = FS_REQUIRES_DEV, .fill_super = ext2_fill_super },
-	{ .name = "ext4", .flags = FS_REQUIRES_DEV, .fill_super = ext2_fill_super },
+	{ .name = "ext3", .flags = FS_REQUIRES_DEV, .fill_super = ext2_fill_super, .check_option = ext2_check_option },
+	{ .name = "ext2", .flags = FS_REQUIRES_DEV, .fill_super = ext2_fill_super, .check_option = ext2_check_option },
+	{ .name = "ext4", .flags = FS_REQUIRES_DEV, .fill_super = ext2_fill_super, .check_option = ext2_check_option },
 };
 
 kerr_t ext2_init(void)

@@ -136,7 +136,7 @@ static kerr_t sysfs_fill_super(struct super *sb, const char *data, bool silent)
 	return pnode_fill_super(sb, &root_node, SYSFS_MAGIC);
 }
 
-static const struct fs_type sysfs_type = {.name = "sysfs", .flags = FS_SINGLE | FS_NODEV_LISTED, .fill_super = sysfs_fill_super};
+static const struct fs_type sysfs_type = {.name = "sysfs", .flags = FS_SINGLE | FS_NODEV_LISTED, .fill_super = sysfs_fill_super, .check_option = fs_no_options};
 
 kerr_t sysfs_init(void)
 {

@@ -123,6 +123,11 @@ static void touch_dir(struct inode *dir)
 	inode_touch(dir, ATTR_MTIME | ATTR_CTIME);
 }
 
+static void set_parent(struct inode *inode, const struct inode *dir)
+{
+	WRITE_ONCE(tmpfs_i(inode)->parent, dir->ino);
+}
+
 static kerr_t tmpfs_lookup(struct inode *dir, struct dentry *d)
 {
 	struct tmpfs_dirent *de = tmpfs_dirent_find(dir, d->name.str, d->name.len);
@@ -141,8 +146,10 @@ static kerr_t enter(struct inode *dir, struct dentry *d, struct inode *inode)
 		inode_put(inode);
 		return err;
 	}
-	if (S_ISDIR(inode->mode))
+	if (S_ISDIR(inode->mode)) {
 		inode_nlink_add(dir);
+		set_parent(inode, dir);
+	}
 	touch_dir(dir);
 	dentry_instantiate(d, inode);
 	return 0;
@@ -233,6 +240,7 @@ static kerr_t exchange(struct inode *odir, struct tmpfs_dirent *ode, struct inod
 
 	ode->inode = b;
 	nde->inode = a;
+	set_parent(b, odir);
 	if (odir != ndir && S_ISDIR(a->mode) != S_ISDIR(b->mode)) {
 		inode_nlink_drop(S_ISDIR(a->mode) ? odir : ndir);
 		inode_nlink_add(S_ISDIR(a->mode) ? ndir : odir);
@@ -279,6 +287,7 @@ static kerr_t tmpfs_rename(struct inode *odir, struct dentry *od, struct inode *
 	}
 	if (err)
 		return err;
+	set_parent(inode, ndir);
 	touch_dir(odir);
 	touch_dir(ndir);
 	inode_touch(inode, ATTR_CTIME);

@@ -6,6 +6,7 @@
 #include <hal/memory.h>
 #include <maestro/acl.h>
 #include <maestro/fs.h>
+#include <maestro/init.h>
 #include <maestro/kernel.h>
 #include <maestro/lib.h>
 
@@ -53,6 +54,7 @@ kerr_t tmpfs_inode_make(struct super *sb, const struct inode *dir, mode_t mode, 
 	atomic_add(&ts->inodes, 1);
 	inode->ino = (ino_t)atomic_add_return(&ts->next_ino, 1);
 	inode_init_owner(inode, dir, mode);
+	inode->generation = ts->generation;
 	inode->nlink = S_ISDIR(mode) ? 2 : 1;
 	inode->atime = inode->mtime = inode->ctime = inode->btime = ktime_get_real_coarse_ts();
 	switch (mode & S_IFMT) {
@@ -143,6 +145,35 @@ static kerr_t tmpfs_statfs(struct super *sb, struct kstatfs *out)
 	return 0;
 }
 
+/* Handles: generation and number. Inodes come into the inode cache with their first one. */
+static void tmpfs_id_make(struct inode *inode, struct file_id *id)
+{
+	inode_make_findable(inode);
+	*id = (struct file_id){.word = {inode->generation, (u32)inode->ino, (u32)(inode->ino >> 32)}, .words = 3, .type = 1};
+}
+
+static kerr_t tmpfs_find(struct super *sb, ino_t ino, struct inode **out)
+{
+	*out = inode_find(sb, ino);
+	return *out ? KERR(0) : KERR(ESTALE);
+}
+
+static kerr_t tmpfs_id_find(struct super *sb, const struct file_id *id, struct inode **out)
+{
+	kerr_t err = id->words < 3 ? KERR(ESTALE) : tmpfs_find(sb, (ino_t)id->word[2] << 32 | id->word[1], out);
+
+	if (!err && (*out)->generation != id->word[0]) {
+		inode_put(*out);
+		err = KERR(ESTALE);
+	}
+	return err;
+}
+
+static kerr_t tmpfs_dir_parent(struct inode *dir, struct inode **out)
+{
+	return tmpfs_find(dir->sb, READ_ONCE(tmpfs_i(dir)->parent), out);
+}
+
 static void tmpfs_put_super(struct super *sb)
 {
 	kfree(sb->priv);
@@ -195,6 +226,7 @@ static kerr_t parse_size(const char *s, size_t len, u64 *out)
 	return end == s + len ? KERR(0) : KERR(EINVAL);
 }
 
+/* KERR(ENOENT): there is no such option. */
 static kerr_t parse_option(struct tmpfs_super *ts, const char *opt, size_t len)
 {
 	const char *eq = memchr(opt, '=', len);
@@ -222,7 +254,7 @@ static kerr_t parse_option(struct tmpfs_super *ts, const char *opt, size_t len)
 		else
 			*(KEY("uid") ? &ts->uid : &ts->gid) = (u32)n;
 	} else if (!KEY("huge") && !KEY("inode64") && !KEY("inode32") && !KEY("mpol")) {
-		return KERR(EINVAL);
+		return KERR(ENOENT);
 	}
 #undef KEY
 	return 0;
@@ -236,10 +268,17 @@ static kerr_t parse_options(struct tmpfs_super *ts, const char *data)
 		kerr_t err = len ? parse_option(ts, data, len) : KERR(0);
 
 		if (err)
-			return err;
+			return KERR(EINVAL);
 		data += len + (comma ? 1 : 0);
 	}
 	return 0;
+}
+
+static kerr_t tmpfs_check_option(const char *option)
+{
+	struct tmpfs_super unused = { 0 };
+
+	return parse_option(&unused, option, strlen(option));
 }
 
 static kerr_t tmpfs_remount(struct super *sb, unsigned *ms_flags, const char *data)
@@ -282,6 +321,9 @@ static const struct super_ops tmpfs_super_ops = {
 	.statfs = tmpfs_statfs,
 	.remount = tmpfs_remount,
 	.show_options = tmpfs_show_options,
+	.id_make = tmpfs_id_make,
+	.id_find = tmpfs_id_find,
+	.dir_parent = tmpfs_dir_parent,
 };
 
 kerr_t tmpfs_fill_super(struct super *sb, const char *data, bool silent)
@@ -299,6 +341,7 @@ kerr_t tmpfs_fill_super(struct super *sb, const char *data, bool silent)
 	err = parse_options(ts, data);
 	if (err)
 		goto free_priv;
+	ts->generation = random_u32();
 	sb->priv = ts;
 	sb->ops = &tmpfs_super_ops;
 	sb->magic = strcmp(sb->type->name, "ramfs") ? TMPFS_MAGIC : RAMFS_MAGIC;
@@ -322,7 +365,7 @@ free_priv:
 	return err;
 }
 
-static const struct fs_type tmpfs_type = {.name = "tmpfs", .flags = FS_NODEV_LISTED, .fill_super = tmpfs_fill_super};
+static const struct fs_type tmpfs_type = {.name = "tmpfs", .flags = FS_NODEV_LISTED, .fill_super = tmpfs_fill_super, .check_option = tmpfs_check_option};
 static const struct fs_type ramfs_type = {.name = "ramfs", .flags = FS_NODEV_LISTED, .fill_super = tmpfs_fill_super};
 
 kerr_t tmpfs_init(void)

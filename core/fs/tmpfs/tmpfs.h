@@ -23,6 +23,7 @@ struct tmpfs_xattr {
 struct tmpfs_inode {
 	struct rb_tree by_name, by_cookie; /* [rwsem] directories */
 	loff_t next_cookie;		   /* [rwsem] */
+	ino_t parent;			   /* [a] directories: where it is; its own for the root */
 	char *target;			   /* [c] symbolic links */
 	struct list xattrs;		   /* [rwsem] */
 	struct inode vfs;
@@ -35,6 +36,7 @@ struct tmpfs_super {
 	uid_t uid;
 	gid_t gid;
 	struct atomic_long next_ino;
+	u32 generation;		   /* [c] of all inodes: no number is used twice */
 };
 
 static inline struct tmpfs_inode *tmpfs_i(struct inode *i)
