@@ -6,6 +6,8 @@
   OUT/<arch>/syscall_table.c    argument unpacking, the dispatch table, and what the tracer prints
   OUT/syscalls.md               the support table (with --doc)
 
+A call that is answered with ENOSYS must say why: the text behind '#' in its line.
+
 Usage: gen.py OUT [--doc FILE] SOURCE.c...
 A handler is taken as defined when a source has `long sys_NAME(` at the start of a line.
 """
@@ -119,6 +121,8 @@ def generate(arch, out, sources):
     wrappers, rows, done = [], [], set()
     for call in calls:
         real = call.handler in have
+        if not real and not call.note:
+            sys.exit(f"core/abi/{arch}/syscalls.tbl: {call.name} answers ENOSYS: say why behind a '#'")
         if real and call.handler not in done:
             done.add(call.handler)
             wrappers.append(f"static long w_{call.handler}(const struct hal_regs *r)\n{{\n\t(void)r;\n\treturn sys_{call.handler}({unpack(call, arch)});\n}}")
@@ -137,7 +141,7 @@ def document(path, tables):
         real = sum(c.handler in have for c in calls)
         lines += [f"## {arch}: {real} of {len(calls)}", "", "| number | name | support | arguments |", "|---|---|---|---|"]
         for c in calls:
-            level = ("real" if c.handler in have else "ENOSYS") + (f"; {c.note}" if c.note else "")
+            level = "real" if c.handler in have else f"ENOSYS: {c.note}"
             lines.append(f"| {c.nr} | {c.name} | {level} | {', '.join(n for _, n in c.args)} |")
         lines.append("")
     write_if_changed(path, "\n".join(lines))

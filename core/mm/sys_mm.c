@@ -64,6 +64,47 @@ long sys_madvise(unsigned long addr, size_t len, int advice)
 	return no_space() ? -ENOSYS : status(do_madvise(current->mm, addr, len, advice));
 }
 
+/* What the shared map behind [addr, addr + len) is of, referenced, and its protection. NULL: not one shared map of one file. */
+static struct file *shared_map(uaddr_t addr, size_t len, unsigned *prot)
+{
+	struct vma *v = vma_find(current->mm, addr), *first = v;
+
+	if (!v || v->start > addr || !(v->flags & VM_SHARED) || !v->file)
+		return NULL;
+	while (v->end < addr + len) {
+		struct vma *next = vma_find(current->mm, v->end);
+
+		if (!next || next->start != v->end || next->file != first->file || ((next->flags ^ first->flags) & ~(VM_ACCOUNT | VM_NORESERVE)))
+			return NULL;
+		v = next;
+	}
+	*prot = (first->flags & VM_READ ? PROT_READ : 0) | (first->flags & VM_WRITE ? PROT_WRITE : 0) | (first->flags & VM_EXEC ? PROT_EXEC : 0);
+	return file_get(first->file);
+}
+
+/* As Linux since 4.0: a map of another part of the file takes the place. */
+long sys_remap_file_pages(unsigned long addr, size_t size, unsigned long prot, unsigned long pgoff, unsigned long flags)
+{
+	struct file *f;
+	unsigned p;
+	long ret;
+
+	if (no_space())
+		return -ENOSYS;
+	addr &= PAGE_MASK;
+	size &= PAGE_MASK;
+	if (prot || addr + size <= addr || pgoff + (size >> PAGE_SHIFT) < pgoff)
+		return -EINVAL;
+	rwsem_read_lock(&current->mm->lock);
+	f = shared_map(addr, size, &p);
+	rwsem_read_unlock(&current->mm->lock);
+	if (!f)
+		return -EINVAL;
+	ret = do_mmap(f, addr, size, p, (unsigned)(flags & MAP_NONBLOCK) | MAP_SHARED | MAP_FIXED | MAP_POPULATE, (pgoff_t)pgoff);
+	file_put(f);
+	return IS_ERR_VALUE(ret) ? ret : 0;
+}
+
 /* The processor has no protection keys, or we do not use them: what Linux answers then (pkeys(7)). */
 long sys_pkey_mprotect(unsigned long addr, size_t len, unsigned long prot, int pkey)
 {
@@ -264,8 +305,10 @@ long sys_memfd_create(const char __user *uname, unsigned flags)
 /* ---- membarrier ---- */
 
 enum { MB_QUERY = 0, MB_GLOBAL = 1, MB_GLOBAL_EXP = 2, MB_REG_GLOBAL_EXP = 4, MB_PRIVATE_EXP = 8, MB_REG_PRIVATE_EXP = 16,
-       MB_PRIVATE_SYNC = 32, MB_REG_PRIVATE_SYNC = 64 };
-#define MB_ALL (MB_GLOBAL | MB_GLOBAL_EXP | MB_REG_GLOBAL_EXP | MB_PRIVATE_EXP | MB_REG_PRIVATE_EXP | MB_PRIVATE_SYNC | MB_REG_PRIVATE_SYNC)
+       MB_PRIVATE_SYNC = 32, MB_REG_PRIVATE_SYNC = 64, MB_PRIVATE_RSEQ = 128, MB_REG_PRIVATE_RSEQ = 256 };
+#define MB_ALL (MB_GLOBAL | MB_GLOBAL_EXP | MB_REG_GLOBAL_EXP | MB_PRIVATE_EXP | MB_REG_PRIVATE_EXP | MB_PRIVATE_SYNC | MB_REG_PRIVATE_SYNC | \
+		MB_PRIVATE_RSEQ | MB_REG_PRIVATE_RSEQ)
+#define MB_FLAG_CPU 1u
 
 /* A CPU that switched to us has passed a barrier: the task visits each one. */
 static long barrier_everywhere(void)
@@ -289,19 +332,21 @@ static long barrier_everywhere(void)
 	return kerr_code(err);
 }
 
+/* The visit takes the CPU from who runs there, which also ends a restartable sequence (rseq(2)). Each command's registration is its next bit. */
 static long membarrier_private(int cmd)
 {
-	int need = cmd == MB_PRIVATE_SYNC ? MB_REG_PRIVATE_SYNC : MB_REG_PRIVATE_EXP;
+	int need = cmd << 1;
 
 	if (!current->mm || !(atomic_read(&current->mm->membarrier) & need))
 		return -EPERM;
 	return atomic_read(&current->mm->users) == 1 ? 0 : barrier_everywhere();
 }
 
+/* cpu: with MB_FLAG_CPU, the only one that matters; to visit the others too does no harm. */
 long sys_membarrier(int cmd, unsigned flags, int cpu)
 {
 	(void)cpu;
-	if (flags)
+	if (flags & ~(cmd == MB_PRIVATE_RSEQ ? MB_FLAG_CPU : 0))
 		return -EINVAL;
 	switch (cmd) {
 	case MB_QUERY:
@@ -312,11 +357,13 @@ long sys_membarrier(int cmd, unsigned flags, int cpu)
 	case MB_REG_GLOBAL_EXP:
 	case MB_REG_PRIVATE_EXP:
 	case MB_REG_PRIVATE_SYNC:
+	case MB_REG_PRIVATE_RSEQ:
 		if (current->mm)
 			atomic_or(&current->mm->membarrier, cmd);
 		return 0;
 	case MB_PRIVATE_EXP:
 	case MB_PRIVATE_SYNC:
+	case MB_PRIVATE_RSEQ:
 		return membarrier_private(cmd);
 	default:
 		return -EINVAL;

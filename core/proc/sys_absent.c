@@ -119,15 +119,22 @@ long sys_quotactl_fd(int fd, unsigned cmd, int id, void __user *addr)
 	return -EINVAL; /* a file system without any type of quota */
 }
 
-/* Libraries of the a.out times, and of ELF without an interpreter (uselib(2)). */
+/* Libraries of the a.out times (uselib(2)): of no format that is known, once they may be read and executed. */
 long sys_uselib(const char __user *name)
 {
-	mode_t mode;
-	long ret = look(name, &mode);
+	struct path p;
+	char *buf;
+	kerr_t err = getname(name, false, &buf);
 
-	if (!ret)
-		ret = S_ISREG(mode) ? -ENOSYS : -EACCES;
-	return ret;
+	if (err)
+		return kerr_code(err);
+	err = path_lookup(AT_FDCWD, buf, LOOKUP_FOLLOW, &p);
+	putname(buf);
+	if (err)
+		return kerr_code(err);
+	err = S_ISREG(p.dentry->inode->mode) ? inode_permission(p.dentry->inode, MAY_READ | MAY_EXEC) : KERR(EACCES);
+	path_put(&p);
+	return err ? kerr_code(err) : -ENOEXEC;
 }
 
 /* ---------------------------------------------------------------- modules */

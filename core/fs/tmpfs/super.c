@@ -67,6 +67,7 @@ kerr_t tmpfs_inode_make(struct super *sb, const struct inode *dir, mode_t mode, 
 		inode->ops = &tmpfs_dir_ops;
 		inode->fops = &tmpfs_dir_fops;
 		inode->size = 2 * TMPFS_DIRENT_SIZE;
+		inode_make_findable(inode); /* handles lead to what is in it */
 		break;
 	case S_IFLNK:
 		inode->ops = &tmpfs_link_ops;
@@ -145,7 +146,7 @@ static kerr_t tmpfs_statfs(struct super *sb, struct kstatfs *out)
 	return 0;
 }
 
-/* Handles: generation and number. Inodes come into the inode cache with their first one. */
+/* Handles: generation and number. Inodes but directories come into the inode cache with their first one. */
 static void tmpfs_id_make(struct inode *inode, struct file_id *id)
 {
 	inode_make_findable(inode);
