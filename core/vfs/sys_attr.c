@@ -46,22 +46,21 @@ long sys_fchmod(int fd, mode_t mode)
 }
 
 /* ---------------------------------------------------------------- owner */
-static kerr_t set_owner(const struct path *p, uid_t uid, gid_t gid)
+/* What chown(2) changes: set-id bits go even if nobody new becomes the owner. */
+static void owner_attr(struct attr *a, uid_t uid, gid_t gid)
 {
-	/* Set-id bits go even if nobody new becomes the owner. */
-	struct attr a = { .valid = ATTR_CTIME | ATTR_KILL_SUID, .uid = uid, .gid = gid, .ctime = ktime_get_real_coarse_ts() };
-
+	*a = (struct attr){ .valid = ATTR_CTIME | ATTR_KILL_SUID, .uid = uid, .gid = gid, .ctime = ktime_get_real_coarse_ts() };
 	if (uid != (uid_t)-1)
-		a.valid |= ATTR_UID;
+		a->valid |= ATTR_UID;
 	if (gid != (gid_t)-1)
-		a.valid |= ATTR_GID;
-	return vfs_setattr(p, &a);
+		a->valid |= ATTR_GID;
 }
 
 long sys_fchownat(int dirfd, const char __user *name, uid_t uid, gid_t gid, int flags)
 {
 	unsigned lookup = (u32)flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
 	struct path p;
+	struct attr a;
 	kerr_t err;
 
 	if ((u32)flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
@@ -71,7 +70,8 @@ long sys_fchownat(int dirfd, const char __user *name, uid_t uid, gid_t gid, int 
 	err = user_path(dirfd, name, lookup, &p);
 	if (err)
 		return kerr_code(err);
-	err = set_owner(&p, uid, gid);
+	owner_attr(&a, uid, gid);
+	err = vfs_setattr(&p, &a);
 	path_put(&p);
 	return kerr_code(err);
 }
@@ -89,11 +89,13 @@ long sys_lchown(const char __user *name, uid_t uid, gid_t gid)
 long sys_fchown(int fd, uid_t uid, gid_t gid)
 {
 	struct file *f = fd_get(fd);
+	struct attr a;
 	kerr_t err;
 
 	if (!f)
 		return -EBADF;
-	err = set_owner(&f->path, uid, gid);
+	owner_attr(&a, uid, gid);
+	err = vfs_setattr(&f->path, &a);
 	file_put(f);
 	return kerr_code(err);
 }
