@@ -32,7 +32,7 @@ struct aio_context {
 	struct file *ring; /* [c] */
 	struct wait_queue wait; /* for events */
 	u32 completed; /* [a] counts events, for those who wait */
-	struct mutex mutex; /* RANK_FILE_POS */
+	struct mutex mutex; /* RANK_EVENTS */
 	u32 tail; /* [mutex] */
 	/* [lock] */
 	struct spinlock lock; /* RANK_SPIN_OUTER */
@@ -142,7 +142,7 @@ kerr_t do_io_setup(u32 nr, uaddr_t *id)
 	c->charged = nr;
 	atomic_set(&c->refs, 1);
 	wait_queue_init(&c->wait);
-	mutex_init(&c->mutex, RANK_FILE_POS, "aio");
+	mutex_init(&c->mutex, RANK_EVENTS, "aio");
 	spin_init(&c->lock, RANK_SPIN_OUTER, "aio");
 	list_init(&c->active);
 	err = ring_make(c, nr);

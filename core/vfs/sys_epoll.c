@@ -439,7 +439,7 @@ long sys_epoll_create1(int flags)
 	ep = kzalloc(sizeof(*ep), GFP_KERNEL);
 	if (!ep)
 		return -ENOMEM;
-	mutex_init(&ep->mutex, RANK_FILE_POS, "epoll.mutex");
+	mutex_init(&ep->mutex, RANK_EVENTS, "epoll.mutex");
 	spin_init(&ep->lock, RANK_TIMER, "epoll.lock");
 	list_init(&ep->ready);
 	wait_queue_init(&ep->wq);

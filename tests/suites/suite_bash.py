@@ -13,7 +13,7 @@ def fill(tree):
     shutil.copytree(source + "/tests", tree + "/tests", symlinks=True)
     for name in ("recho", "zecho", "printenv", "xcase"):
         programs.host_cc("%s/support/%s.c" % (source, name), "%s/tests/%s" % (tree, name),
-                         "-DHAVE_UNISTD_H", "-DHAVE_STDLIB_H", "-DHAVE_STRING_H")
+                         "-DHAVE_UNISTD_H", "-DHAVE_STDLIB_H", "-DHAVE_STRING_H", "-I" + source, "-I" + source + "/include")
 
 
 disk = programs.Disk("bash", fill)

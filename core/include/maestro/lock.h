@@ -17,12 +17,13 @@ struct task;
 enum lock_rank {
 	RANK_NONE,
 	/* sleeping */
+	RANK_FILE_POS,	 /* file.pos_mutex: held over all of a read, write or readdir, of files of /proc too */
 	RANK_LOOPS,	 /* block.loop_mutex: which loop devices there are */
 	RANK_FSCONF,	 /* fsconf.mutex: a mount being prepared by fsopen(2) */
 	RANK_MOUNT,	 /* vfs.mount_mutex: the mount tree */
 	RANK_SB_UMOUNT,	 /* super.umount_sem */
 	RANK_RENAME,	 /* super.rename_mutex */
-	RANK_FILE_POS,	 /* file.pos_mutex: held over reads, writes, readdir */
+	RANK_EVENTS,	 /* epoll.mutex, aio_context.mutex */
 	RANK_INODE_DIR,	 /* inode.rwsem of a directory (parent) */
 	RANK_INODE,	 /* inode.rwsem of the object in it */
 	RANK_PIPE,	 /* pipe.mutex */
