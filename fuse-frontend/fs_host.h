@@ -5,6 +5,7 @@
  *   main_host.c     mounting, by two processes: one keeps the mount and the log, the other serves
  *   options_host.c  the command line
  *   wire_host.c     reading from and writing to the FUSE device
+ *   place_host.c    on which CPU the server waits for them
  *   serve_host.c    the serving process: threads that answer requests
  *   sandbox_host.c  what the serving process gives up before it reads a request or a block of the file system
  *   ops_host.c      requests on names and attributes
@@ -17,7 +18,19 @@
 #include <maestro.h>
 #include <sys/stat.h>
 
+#define PLACE_CPUS 4
+struct place { /* place_host.c's */
+	int cpu[PLACE_CPUS]; /* on which the thread may run */
+	unsigned cpus;	     /* 0: it is not to be moved */
+	unsigned way, last;  /* 0: anywhere, else on cpu[way - 1]; last: what the last trials gave */
+	bool trying;
+	unsigned seen, count; /* requests this way; those that came quickly */
+	unsigned stay, left;  /* windows */
+	int64_t before, sum;  /* ns */
+	int64_t average[PLACE_CPUS + 1]; /* by way */
+};
 struct wire { /* wire_host.c's */
+	struct place place;
 	int fd;
 	uint64_t init; /* the request that began the session, until it is answered */
 	uint32_t offered; /* FUSE_* flags of the host's kernel */
@@ -80,6 +93,12 @@ int wire_reply_pieces(fuse_req_t req, const struct iovec *pieces, unsigned count
 /* Memory for the requests of a thread, which can be freed by wire_buffer_free(); NULL: libfuse may get its own. */
 char *wire_buffer(struct front *f);
 void wire_buffer_free(struct front *f, char *buf);
+
+/* --- place_host.c --- */
+/* alone: there is one serving thread. */
+void place_init(struct place *p, bool alone);
+/* By the serving thread, when a request came. */
+void place_request(struct place *p, int64_t now);
 
 /* --- serve_host.c --- */
 /* Signals, and sandbox(). 0 or -errno. */

@@ -123,7 +123,7 @@ static ssize_t ask_and_read(struct wire *w, int fd, void *buf, size_t len)
 /* Whether to ask before sleeping, this time. */
 static bool worth_asking(struct wire *w, int fd)
 {
-	if (!w->may_spin)
+	if (!w->may_spin || w->place.way)
 		return false;
 	if (w->rest) {
 		if (--w->rest)
@@ -169,8 +169,11 @@ static ssize_t wire_read(int fd, void *buf, size_t len, void *userdata)
 	struct wire *w = &((struct front *)userdata)->wire;
 	ssize_t n = next_request(w, fd, buf, len);
 
-	if (n > 0)
+	if (n > 0) {
 		note_request(w, buf, (size_t)n);
+		if (w->place.cpus)
+			place_request(&w->place, now_ns());
+	}
 	return n;
 }
 
@@ -227,5 +230,6 @@ int wire_attach(struct front *f, struct fuse_session *se, int fd)
 	static const struct fuse_custom_io io = {.read = wire_read, .writev = wire_writev};
 
 	f->wire = (struct wire){.fd = fd, .may_spin = f->threads == 1 && cpus() > 1, .credit = TRY_CREDIT, .rest_next = REST_LEAST};
+	place_init(&f->wire.place, f->threads == 1);
 	return fuse_session_custom_io(se, &io, fd);
 }
