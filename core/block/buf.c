@@ -24,6 +24,7 @@
 #include "block_priv.h"
 
 #define WRITE_BATCH 64
+#define SHRINK_STEP 256 /* bufs looked at under one holding of the lock */
 #define FLUSH_DELAY_NS (5 * NSEC_PER_SEC)
 
 /* ---------------------------------------------------------------- lock bit */
@@ -683,21 +684,21 @@ static void free_list(struct list *l)
 	}
 }
 
-size_t buf_shrink(size_t nr, bool may_io)
+/* The clock's hand goes on by SHRINK_STEP bufs, or until nr are taken. */
+static size_t shrink_step(size_t nr, bool *dirty)
 {
 	struct block_state *s = &kernel()->block;
 	struct list gone;
 	size_t freed = 0, scan;
-	bool dirty = false;
 
 	list_init(&gone);
 	spin_lock(&s->hash_lock);
-	for (scan = MIN(s->nbufs, nr * 4); scan && freed < nr; scan--) {
+	for (scan = MIN(s->nbufs, (size_t)SHRINK_STEP); scan && freed < nr; scan--) {
 		struct buf *b = list_first(&s->lru, struct buf, lru);
 		bool young = (unsigned long)atomic_and(&b->flags, (long)~(1UL << BUF_REFERENCED)) & (1UL << BUF_REFERENCED);
 
 		if (young || !buf_is_idle(b)) {
-			dirty |= buf_test(b, BUF_DIRTY);
+			*dirty |= buf_test(b, BUF_DIRTY);
 			list_move_tail(&s->lru, &b->lru);
 			continue;
 		}
@@ -707,6 +708,20 @@ size_t buf_shrink(size_t nr, bool may_io)
 	}
 	spin_unlock(&s->hash_lock);
 	free_list(&gone);
+	return freed;
+}
+
+size_t buf_shrink(size_t nr, bool may_io)
+{
+	struct block_state *s = &kernel()->block;
+	/* Where all are young (a disk was read through) the hand goes round until it meets the first again: else there would seem to be nothing. */
+	size_t freed = 0, scanned = 0, most = 2 * load_relaxed(&s->nbufs);
+	bool dirty = false;
+
+	while (freed < nr && scanned < most && (!freed || scanned < nr * 4)) {
+		freed += shrink_step(nr - freed, &dirty);
+		scanned += SHRINK_STEP;
+	}
 	if (dirty && may_io && !atomic_xchg(&s->flush_armed, 1))
 		delayed_work_queue(&s->flush, 0);
 	return freed;

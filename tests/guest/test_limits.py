@@ -36,6 +36,17 @@ def test_out_of_little_memory(lab):
         eat(vm, 60)
 
 
+def test_disk_larger_than_memory(lab):
+    """A disk that is read through leaves room for programs."""
+    with small_vm(lab, 128) as vm:
+        shared.prepare(vm)
+        size = int(vm.check("blockdev --getsize64 /dev/vda"))
+        assert size > 200 << 20, size
+        equal(vm.check("cat /dev/vda | wc -c", 120), str(size))
+        equal(vm.check("for i in 1 2 3 4 5 6 7 8; do echo a | cat; done | wc -l"), "8")
+        equal(vm.check("dmesg --color=never | grep -c 'Out of memory' || true"), "0")
+
+
 def test_fork_bomb(lab):
     """A fork bomb of a user with a limit of processes: others work, and it can be ended."""
     with small_vm(lab, 128) as vm:
