@@ -271,6 +271,8 @@ static kerr_t create(struct fsconf *c)
 
 	if (c->phase != CREATE_PARAMS)
 		return KERR(EBUSY);
+	if (!capable(CAP_SYS_ADMIN)) /* the file may have been given to others */
+		return KERR(EPERM);
 	err = super_get(c->type, c->source, c->flags, c->options, &c->sb);
 	c->phase = err ? FAILED : AWAITING_MOUNT;
 	return err;
@@ -282,6 +284,8 @@ static kerr_t reconfigure(struct fsconf *c)
 
 	if (c->phase != RECONF_PARAMS)
 		return KERR(EBUSY);
+	if (!capable(CAP_SYS_ADMIN))
+		return KERR(EPERM);
 	mutex_lock(&vfs()->mount_mutex);
 	err = mount_remount_super(c->sb, (c->sb->flags & ~c->mask) | (c->flags & c->mask), c->options);
 	mutex_unlock(&vfs()->mount_mutex);

@@ -367,8 +367,11 @@ static void attributes(void)
 static void user(void)
 {
 	struct attr a = { .set = 1 };
+	int fresh = s_fsopen("tmpfs", 0), picked = s_fspick(AT_FDCWD, "/", 0);
 
 	setuid(1000);
+	CALL("user create", s_fsconfig(fresh, CREATE, NULL, NULL, 0));
+	CALL("user reconfigure", s_fsconfig(picked, RECONFIGURE, NULL, NULL, 0));
 	CALL("user fsopen", s_fsopen("tmpfs", 0));
 	CALL("user fspick", s_fspick(AT_FDCWD, "m", 0));
 	CALL("user open_tree", close(s_open_tree(AT_FDCWD, "m", 0)));
