@@ -297,7 +297,6 @@ static long ioctl_set_size(struct block_device *b, const void __user *arg)
 
 static long ioctl_discard(struct block_device *b, const void __user *arg)
 {
-	struct bio *bio;
 	u64 range[2];
 	kerr_t err = copy_from_user(range, arg, sizeof(range));
 
@@ -311,20 +310,8 @@ static long ioctl_discard(struct block_device *b, const void __user *arg)
 		return -EINVAL;
 	err = buf_sync(b, true);
 	(void)buf_invalidate(b);
-	while (!err && range[1]) {
-		u32 n = (u32)MIN(range[1], (u64)1 << 30);
-
-		bio = bio_alloc(b, 0, GFP_KERNEL);
-		if (!bio)
-			return -ENOMEM;
-		bio->op = BIO_DISCARD;
-		bio->sector = range[0] >> SECTOR_SHIFT;
-		bio->size = n;
-		err = bio_submit_wait(bio);
-		bio_free(bio);
-		range[0] += n;
-		range[1] -= n;
-	}
+	if (!err)
+		err = block_discard(b, range[0], range[1]);
 	return kerr_code(err);
 }
 

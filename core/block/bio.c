@@ -94,3 +94,28 @@ kerr_t block_flush(struct block_device *bdev)
 	bio_free(bio);
 	return err;
 }
+
+#define DISCARD_MOST ((u64)1 << 30) /* bytes in one request */
+
+kerr_t block_discard(struct block_device *bdev, u64 start, u64 len)
+{
+	kerr_t err = KERR(0);
+
+	if (!bdev->disk->has_discard)
+		return KERR(EOPNOTSUPP);
+	while (!err && len) {
+		u32 n = (u32)MIN(len, DISCARD_MOST);
+		struct bio *bio = bio_alloc(bdev, 0, GFP_NOFS);
+
+		if (!bio)
+			return KERR(ENOMEM);
+		bio->op = BIO_DISCARD;
+		bio->sector = start >> SECTOR_SHIFT;
+		bio->size = n;
+		err = bio_submit_wait(bio);
+		bio_free(bio);
+		start += n;
+		len -= n;
+	}
+	return err;
+}

@@ -58,7 +58,7 @@ void panic(const char *fmt, ...)
 		static const char again[] = "panic: another fault while panicking\n";
 
 		hal_console_write(again, sizeof(again) - 1);
-		hal_halt();
+		hal_halt(again);
 	}
 	va_start(ap, fmt);
 	(void)kvsnprintf(text, sizeof(text), fmt, ap);
@@ -69,7 +69,7 @@ void panic(const char *fmt, ...)
 	print_backtrace();
 	klog(LOG_EMERG, "---[ end Kernel panic - not syncing: %s ]---", text);
 	wait_and_reboot();
-	hal_halt();
+	hal_halt(text);
 }
 
 void assert_failed(const char *expr, const char *file, int line)

@@ -25,5 +25,5 @@ void kernel_shutdown(enum shutdown how)
 		hal_power_off();
 	if (how == SHUTDOWN_POWER_OFF)
 		klog(LOG_EMERG, "the machine cannot turn itself off; it may be switched off now");
-	hal_halt();
+	hal_halt("halted by reboot(2)");
 }

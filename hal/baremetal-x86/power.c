@@ -188,11 +188,12 @@ void hal_reboot(void)
 	outb(0x64, 0xfe);
 	x86_delay_us(100000);
 	__asm__ volatile("lidt %0; int3" ::"m"(none));
-	hal_halt();
+	hal_halt("no way to restart");
 }
 
-void hal_halt(void)
+void hal_halt(const char *why)
 {
+	(void)why; /* the log has told it */
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }

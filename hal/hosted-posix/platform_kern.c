@@ -132,13 +132,13 @@ void hal_reboot(void)
 {
 }
 
-void hal_halt(void)
+void hal_halt(const char *why)
 {
 	struct hosted *h = inst();
 
 	h->dead = true;
 	if (h->panicked)
-		h->panicked(h->panic_arg, "kernel halted");
+		h->panicked(h->panic_arg, why);
 	host_abort();
 }
 

@@ -401,8 +401,9 @@ void hal_reboot(void)
 	/* Each way the machine knows, one after the other, the violent last. */
 }
 
-void hal_halt(void)
+void hal_halt(const char *why)
 {
+	(void)why; /* the log has it */
 	/* Stop the other processors, interrupts off, stop. */
 	for (;;)
 		;

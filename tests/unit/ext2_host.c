@@ -408,5 +408,6 @@ Suite *suite_ext2(void)
 	tcase_add_test(t, unsorted_index);
 	tcase_add_loop_test(t, random_tree, 0, GEOMETRIES);
 	suite_add_tcase(s, t);
+	suite_add_tcase(s, ext2_admin_case());
 	return s;
 }

@@ -14,13 +14,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ThreadSanitizer and valgrind have no way to take a stack back: there a snapshot is refused, and that is all to be seen. */
+/*
+ * ThreadSanitizer and valgrind have no way to take a stack back: there a snapshot is refused, and what needs one is left out. Who runs the tests under them
+ * says so (UNIT_NO_SNAPSHOTS); elsewhere it must not be refused.
+ */
 static _Bool snapshot(struct maestro *k, struct maestro_snapshot **s)
 {
 	int err = maestro_snapshot(k, s);
 
-	if (err == -EOPNOTSUPP)
+	if (getenv("UNIT_NO_SNAPSHOTS")) {
+		FAILS(err, EOPNOTSUPP);
+		fprintf(stderr, "snapshots: not under this tool (its shadow of the stack cannot be put back): left out\n");
 		return 0;
+	}
 	OK(err);
 	return 1;
 }
@@ -402,7 +408,7 @@ START_TEST(somebody_inside)
 		if (!err)
 			OK(maestro_snapshot_free(k, s));
 	}
-	ck_assert(err == -EBUSY || err == -EOPNOTSUPP);
+	ck_assert_int_eq(err, getenv("UNIT_NO_SNAPSHOTS") ? -EOPNOTSUPP : -EBUSY);
 	ck_assert_int_eq(maestro_write(k, reader_pipe[1], "x", 1), 1);
 	pthread_join(t, &n);
 	ck_assert_int_eq((intptr_t)n, 1);

@@ -34,6 +34,7 @@ Suite *suite_files(void);
 Suite *suite_events(void);
 Suite *suite_ext2(void);
 Suite *suite_failures(void);
+TCase *ext2_admin_case(void); /* part of the suite ext2 */
 Suite *suite_instances(void);
 Suite *suite_disks(void);
 Suite *suite_parallel(void);

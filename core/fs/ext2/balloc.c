@@ -30,7 +30,7 @@ static bool bitmap_sane(const struct ext2_sb *s, u32 group, const struct ext2_gr
 	       bit_run_set(map, gd->inode_table - first, s->itb_per_group);
 }
 
-static kerr_t block_bitmap(struct ext2_sb *s, u32 group, struct buf **out)
+kerr_t ext2_block_bitmap(struct ext2_sb *s, u32 group, struct buf **out)
 {
 	const struct ext2_group *gd = ext2_group_desc(s, group, NULL);
 	kerr_t err;
@@ -40,7 +40,7 @@ static kerr_t block_bitmap(struct ext2_sb *s, u32 group, struct buf **out)
 	err = buf_read(s->bdev, gd->block_bitmap, out);
 	if (err) {
 		if (kerr_code(err) != -ENOMEM)
-			EXT2_ERROR(s->sb, "cannot read block bitmap of group %u, block %u", group, gd->block_bitmap);
+			EXT2_ERROR_AT(s->sb, 0, gd->block_bitmap, "cannot read block bitmap of group %u, block %u", group, gd->block_bitmap);
 		return err;
 	}
 	if (likely(s->group_flags[group] & GRP_BLOCKS_CHECKED))
@@ -48,7 +48,7 @@ static kerr_t block_bitmap(struct ext2_sb *s, u32 group, struct buf **out)
 	if (!bitmap_sane(s, group, gd, (*out)->data)) {
 		s->group_flags[group] |= GRP_BAD;
 		buf_put(*out);
-		EXT2_ERROR(s->sb, "block bitmap of group %u, block %u, does not cover the group's tables: group not used", group, gd->block_bitmap);
+		EXT2_ERROR_AT(s->sb, 0, gd->block_bitmap, "block bitmap of group %u, block %u, does not cover the group's tables: group not used", group, gd->block_bitmap);
 		return KERR(EUCLEAN);
 	}
 	s->group_flags[group] |= GRP_BLOCKS_CHECKED;
@@ -186,7 +186,7 @@ static kerr_t alloc_in_group(struct ext2_sb *s, struct ext2_inode *ei, u32 group
 
 	if (!ext2_group_desc(s, group, NULL)->free_blocks)
 		return KERR(ENOSPC);
-	err = block_bitmap(s, group, &b);
+	err = ext2_block_bitmap(s, group, &b);
 	if (err)
 		return err;
 	if (bit == ~0u)
@@ -196,7 +196,7 @@ static kerr_t alloc_in_group(struct ext2_sb *s, struct ext2_inode *ei, u32 group
 	if (!got)
 		got = find_in(s, ei, b->data, base, bit, bits, want, ignore, f) || (bit && find_in(s, ei, b->data, base, 0, bit, want, ignore, f));
 	if (got && !ext2_data_block_ok(s, f->start, f->len)) {
-		EXT2_ERROR(s->sb, "group %u has free blocks outside the data zone: %u", group, f->start);
+		EXT2_ERROR_AT(s->sb, 0, f->start, "group %u has free blocks outside the data zone: %u", group, f->start);
 		got = false;
 	}
 	if (got)
@@ -278,7 +278,7 @@ static void free_in_group(struct ext2_sb *s, u32 group, u32 bit, u32 count)
 	u32 freed = 0;
 	struct buf *b;
 
-	if (block_bitmap(s, group, &b))
+	if (ext2_block_bitmap(s, group, &b))
 		return; /* reported: the blocks are lost until e2fsck */
 	buf_lock(b);
 	for (u32 i = 0; i < count; i++) {
@@ -319,7 +319,7 @@ bool ext2_block_in_use(struct inode *inode, u32 block)
 	struct buf *b;
 
 	mutex_lock_nested(&s->alloc);
-	if (!block_bitmap(s, (block - s->first_data_block) / s->blocks_per_group, &b)) {
+	if (!ext2_block_bitmap(s, (block - s->first_data_block) / s->blocks_per_group, &b)) {
 		used = bitmap_test(b->data, (block - s->first_data_block) % s->blocks_per_group);
 		buf_put(b);
 	}
@@ -332,7 +332,7 @@ void ext2_blocks_free(struct inode *inode, u32 block, u32 count)
 	struct ext2_sb *s = EXT2_SB(inode->sb);
 
 	if (!ext2_data_block_ok(s, block, count)) {
-		EXT2_ERROR(inode->sb, "freeing blocks outside the data zone: inode %llu, block %u, count %u", (unsigned long long)inode->ino, block,
+		EXT2_ERROR_AT(inode->sb, inode->ino, block, "freeing blocks outside the data zone: inode %llu, block %u, count %u", (unsigned long long)inode->ino, block,
 			   count);
 		return;
 	}
@@ -343,7 +343,7 @@ void ext2_blocks_free(struct inode *inode, u32 block, u32 count)
 		u32 n = MIN(count, s->blocks_per_group - bit);
 
 		if (ext2_overlaps_tables(s, block, n))
-			EXT2_ERROR(inode->sb, "freeing the tables of group %u: inode %llu, block %u, count %u", group, (unsigned long long)inode->ino,
+			EXT2_ERROR_AT(inode->sb, inode->ino, block, "freeing the tables of group %u: inode %llu, block %u, count %u", group, (unsigned long long)inode->ino,
 				   block, n);
 		else
 			free_in_group(s, group, bit, n);

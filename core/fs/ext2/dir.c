@@ -56,12 +56,12 @@ static kerr_t check_page(struct inode *dir, struct page *p, void *base)
 		const char *wrong = bad_entry(s, e, off);
 
 		if (s->metadata_csum && !(off & (s->block_size - 1)) && !ext2_dir_csum_ok(dir, e)) {
-			EXT2_ERROR(dir->sb, "directory %llu, block %llu: invalid checksum", (unsigned long long)dir->ino,
+			EXT2_ERROR_AT(dir->sb, dir->ino, 0, "directory %llu, block %llu: invalid checksum", (unsigned long long)dir->ino,
 				   (((unsigned long long)p->index << PAGE_SHIFT) + off) >> s->block_bits);
 			return KERR(EBADMSG);
 		}
 		if (wrong) {
-			EXT2_ERROR(dir->sb, "directory %llu, offset %llu: %s", (unsigned long long)dir->ino,
+			EXT2_ERROR_AT(dir->sb, dir->ino, 0, "directory %llu, offset %llu: %s", (unsigned long long)dir->ino,
 				   ((unsigned long long)p->index << PAGE_SHIFT) + off, wrong);
 			return KERR(EUCLEAN);
 		}

@@ -68,6 +68,7 @@ struct ext2_sb {
 	struct buf **replayed;	  /* blocks whose content is the journal's, not the disk's: pinned, by number */
 	u32 nreplayed;
 	bool noload;		  /* the journal is not to be looked at */
+	bool mount_point_told;	  /* [a] since this mount, in the superblock */
 	/* [alloc] */
 	struct mutex alloc;
 	u32 free_blocks, free_inodes, dirs;
@@ -114,9 +115,15 @@ static inline struct ext2_sb *EXT2_SB(const struct super *sb)
 }
 
 /* --- super.c --- */
-/* A structure on the disk is wrong: says so, marks the file system, and makes it read-only if it is set so. */
-void ext2_error(struct super *sb, const char *func, unsigned line, const char *fmt, ...) __printf(4, 5) __cold;
-#define EXT2_ERROR(sb, ...) ext2_error((sb), __func__, __LINE__, __VA_ARGS__)
+struct ext2_error_at {
+	const char *func;
+	unsigned line;
+	u32 ino, block; /* 0: none in particular */
+};
+/* A structure on the disk is wrong: says so, marks the file system, and makes it read-only, or panics, if it is set so. No buf is locked. May sleep. */
+void ext2_error(struct super *sb, const struct ext2_error_at *at, const char *fmt, ...) __printf(3, 4) __cold;
+#define EXT2_ERROR_AT(sb, ino, block, ...) ext2_error((sb), &(const struct ext2_error_at){ __func__, __LINE__, (u32)(ino), (block) }, __VA_ARGS__)
+#define EXT2_ERROR(sb, ...) EXT2_ERROR_AT(sb, 0, 0, __VA_ARGS__)
 static inline bool ext2_has_filetype(const struct ext2_sb *s)
 {
 	return s->es->feature_incompat & EXT2_INCOMPAT_FILETYPE;
@@ -196,6 +203,8 @@ static inline bool ext2_has_inline_data(const struct inode *inode)
 	return load_relaxed(&EXT2_I(inode)->flags) & EXT2_INLINE_DATA_FL;
 }
 
+void ext2_tell_mount_point(struct ext2_sb *s, struct mount *m); /* may sleep */
+
 /* --- balloc.c --- */
 /* Up to *count contiguous blocks near goal; *count becomes what was got. inode's tree lock held for writing (or the inode is private). KERR(ENOSPC), KERR(EIO). */
 kerr_t ext2_blocks_alloc(struct inode *inode, u32 goal, u32 *count, u32 *out) __must_check;
@@ -204,6 +213,8 @@ void ext2_blocks_free(struct inode *inode, u32 block, u32 count);
 bool ext2_block_in_use(struct inode *inode, u32 block);
 bool ext2_overlaps_tables(const struct ext2_sb *s, u32 block, u32 count);
 void ext2_window_drop(struct inode *inode);
+/* The group's bitmap, checked. s->alloc held. KERR(EUCLEAN): said, the group is not used; KERR(EIO), KERR(ENOMEM). */
+kerr_t ext2_block_bitmap(struct ext2_sb *s, u32 group, struct buf **out) __must_check;
 
 /* --- ialloc.c --- */
 /* A new inode in dir, hashed, I_NEW, owner and mode set; end with inode_unlock_new(). */
@@ -247,6 +258,10 @@ kerr_t ext2_unmap(struct inode *inode, u64 lblk, u32 n) __must_check;
 kerr_t ext2_sync_indirect(struct inode *inode) __must_check;
 u64 ext2_max_size(const struct ext2_sb *s);
 void ext2_add_blocks(struct inode *inode, s32 blocks); /* i_blocks, in file system blocks */
+
+/* --- fiemap.c, trim.c --- */
+kerr_t ext2_fiemap(struct inode *inode, void __user *arg) __must_check;
+kerr_t ext2_fitrim(struct super *sb, void __user *arg) __must_check; /* writes everything out first */
 
 /* --- punch.c --- */
 long ext2_fallocate(struct file *f, int mode, loff_t off, loff_t len); /* holes only: -EOPNOTSUPP for all else, as Linux */

@@ -36,7 +36,7 @@ struct node {
 
 static kerr_t bad_node(struct inode *inode, const struct node *n, const char *what)
 {
-	EXT2_ERROR(inode->sb, "inode %llu: extents in block %u: %s (magic %x, entries %u, max %u, depth %u)", (unsigned long long)inode->ino, n->at, what,
+	EXT2_ERROR_AT(inode->sb, inode->ino, n->at, "inode %llu: extents in block %u: %s (magic %x, entries %u, max %u, depth %u)", (unsigned long long)inode->ino, n->at, what,
 		   n->h->magic, n->h->entries, n->h->max, n->h->depth);
 	return KERR(EUCLEAN);
 }
@@ -119,13 +119,13 @@ static kerr_t read_node(struct inode *inode, const struct ext_index *x, unsigned
 	kerr_t err;
 
 	if (x->leaf_hi || !ext2_data_block_ok(s, x->leaf, 1) || ext2_overlaps_tables(s, x->leaf, 1)) {
-		EXT2_ERROR(inode->sb, "inode %llu: extent node at block %u, outside the data zone", (unsigned long long)inode->ino, x->leaf);
+		EXT2_ERROR_AT(inode->sb, inode->ino, x->leaf, "inode %llu: extent node at block %u, outside the data zone", (unsigned long long)inode->ino, x->leaf);
 		return KERR(EUCLEAN);
 	}
 	err = buf_read(s->bdev, x->leaf, &b);
 	if (err) {
 		if (kerr_code(err) != -ENOMEM)
-			EXT2_ERROR(inode->sb, "inode %llu: cannot read extent node, block %u", (unsigned long long)inode->ino, x->leaf);
+			EXT2_ERROR_AT(inode->sb, inode->ino, x->leaf, "inode %llu: cannot read extent node, block %u", (unsigned long long)inode->ino, x->leaf);
 		return err;
 	}
 	*n = (struct node){ .h = b->data, .at = x->leaf, .room = s->block_size };
@@ -156,7 +156,7 @@ static kerr_t map_in_leaf(struct inode *inode, const struct node *n, u32 lblk, u
 	if (i >= 0 && skip < leaf_len(e)) {
 		*len = MIN(max, leaf_len(e) - skip);
 		if (e->start_hi || !ext2_data_block_ok(s, e->start, leaf_len(e)) || ext2_overlaps_tables(s, e->start, leaf_len(e))) {
-			EXT2_ERROR(inode->sb, "inode %llu: extent of blocks %u, %u long, is not in the data zone", (unsigned long long)inode->ino, e->start,
+			EXT2_ERROR_AT(inode->sb, inode->ino, e->start, "inode %llu: extent of blocks %u, %u long, is not in the data zone", (unsigned long long)inode->ino, e->start,
 				   leaf_len(e));
 			return KERR(EUCLEAN);
 		}

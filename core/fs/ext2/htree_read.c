@@ -122,7 +122,7 @@ static kerr_t batch_read(struct batch *b, struct inode *dir, struct file *f, u32
 	if (!err && position(start) > from) {
 		b->next = position(start);
 	} else if (!err) {
-		EXT2_ERROR(dir->sb, "directory %llu: its index is not sorted", (unsigned long long)dir->ino);
+		EXT2_ERROR_AT(dir->sb, dir->ino, 0, "directory %llu: its index is not sorted", (unsigned long long)dir->ino);
 		err = KERR(EUCLEAN);
 	} else if (kerr_code(err) == -ENOENT) {
 		err = KERR(0);

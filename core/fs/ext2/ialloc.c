@@ -20,7 +20,7 @@ static kerr_t inode_bitmap(struct ext2_sb *s, u32 group, struct buf **out)
 	kerr_t err = buf_read(s->bdev, block, out);
 
 	if (err && kerr_code(err) != -ENOMEM)
-		EXT2_ERROR(s->sb, "cannot read inode bitmap of group %u, block %u", group, block);
+		EXT2_ERROR_AT(s->sb, 0, block, "cannot read inode bitmap of group %u, block %u", group, block);
 	return err;
 }
 
@@ -218,7 +218,7 @@ static void number_free(struct ext2_sb *s, u32 ino, bool is_dir)
 	}
 	mutex_unlock(&s->alloc);
 	if (!was)
-		EXT2_ERROR(s->sb, "inode %u was free already", ino);
+		EXT2_ERROR_AT(s->sb, ino, 0, "inode %u was free already", ino);
 }
 
 void ext2_inode_free(struct inode *inode)

@@ -86,6 +86,6 @@ void ext2_inline_read_page(struct inode *inode, struct page *p)
 		err = fill_file(inode, va);
 	page_unmap(va);
 	if (err && kerr_code(err) != -ENOMEM)
-		EXT2_ERROR(inode->sb, "inode %llu: damaged inline data", (unsigned long long)inode->ino);
+		EXT2_ERROR_AT(inode->sb, inode->ino, 0, "inode %llu: damaged inline data", (unsigned long long)inode->ino);
 	page_end_read(p, kerr_code(err));
 }

@@ -24,7 +24,7 @@ kerr_t ext2_inode_buf(struct super *sb, u32 ino, struct buf **buf, struct ext2_d
 	kerr_t err;
 
 	if (ino < 1 || ino > s->inodes_count) {
-		EXT2_ERROR(sb, "bad inode number %u", ino);
+		EXT2_ERROR_AT(sb, ino, 0, "bad inode number %u", ino);
 		return KERR(EUCLEAN);
 	}
 	group = (ino - 1) / s->inodes_per_group;
@@ -40,7 +40,7 @@ kerr_t ext2_inode_buf(struct super *sb, u32 ino, struct buf **buf, struct ext2_d
 		err = buf_read(s->bdev, block, &b);
 		if (err) {
 			if (kerr_code(err) != -ENOMEM)
-				EXT2_ERROR(sb, "cannot read inode %u, block %u", ino, block);
+				EXT2_ERROR_AT(sb, ino, block, "cannot read inode %u, block %u", ino, block);
 			return err;
 		}
 	}
@@ -205,7 +205,7 @@ static kerr_t fill_inode(struct inode *inode)
 		u64 block = b->block;
 
 		buf_put(b);
-		EXT2_ERROR(sb, "inode %llu, block %llu: invalid checksum", (unsigned long long)inode->ino, (unsigned long long)block);
+		EXT2_ERROR_AT(sb, inode->ino, block, "inode %llu, block %llu: invalid checksum", (unsigned long long)inode->ino, (unsigned long long)block);
 		return KERR(EBADMSG);
 	}
 	inode->mode = raw->mode;
@@ -221,7 +221,7 @@ static kerr_t fill_inode(struct inode *inode)
 	wrong = bad_inode(s, raw, inode, extra);
 	if (wrong) {
 		buf_put(b);
-		EXT2_ERROR(sb, "inode %llu: %s (mode 0%o, size %llu)", (unsigned long long)inode->ino, wrong, inode->mode,
+		EXT2_ERROR_AT(sb, inode->ino, 0, "inode %llu: %s (mode 0%o, size %llu)", (unsigned long long)inode->ino, wrong, inode->mode,
 			   (unsigned long long)inode->size);
 		return KERR(EUCLEAN);
 	}
@@ -238,7 +238,7 @@ static kerr_t fill_inode(struct inode *inode)
 	if (S_ISCHR(inode->mode) || S_ISBLK(inode->mode))
 		inode->rdev = dev_decode(ei->block);
 	if (S_ISLNK(inode->mode) && (!inode->size || inode->size >= (ext2_fast_symlink(inode) ? EXT2_FAST_LINK : (loff_t)s->block_size))) {
-		EXT2_ERROR(sb, "inode %llu: symbolic link of %llu bytes", (unsigned long long)inode->ino, (unsigned long long)inode->size);
+		EXT2_ERROR_AT(sb, inode->ino, 0, "inode %llu: symbolic link of %llu bytes", (unsigned long long)inode->ino, (unsigned long long)inode->size);
 		return KERR(EUCLEAN);
 	}
 	ext2_flags_to_vfs(inode);

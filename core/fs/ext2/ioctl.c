@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ioctls of files and directories: the inode flags of chattr(1) (ioctl_iflags(2)), the generation number, and FIBMAP.
+ * ioctls of files and directories: the inode flags of chattr(1) (ioctl_iflags(2)), the generation number, FIBMAP, FIEMAP (fiemap.c) and FITRIM (trim.c).
  * The command numbers carry sizeof(long), the data is an int.
  */
 #include <maestro/cred.h>
@@ -15,6 +15,8 @@
 #define FS_IOC_SETVERSION (0x40007602u | IOC_LONG)
 #define FS_IOC_FSGETXATTR 0x801c581fu
 #define FS_IOC_FSSETXATTR 0x401c5820u
+#define FS_IOC_FIEMAP 0xc020660bu
+#define FITRIM 0xc0185879u
 #define FIBMAP 1
 #define FIGETBSZ 2
 
@@ -179,6 +181,12 @@ long ext2_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 	case FIGETBSZ:
 		v = EXT2_SB(inode->sb)->block_size;
 		err = copy_to_user(uarg, &v, sizeof(v));
+		break;
+	case FS_IOC_FIEMAP:
+		err = ext2_fiemap(inode, uarg);
+		break;
+	case FITRIM:
+		err = ext2_fitrim(inode->sb, uarg);
 		break;
 	default:
 		return -ENOIOCTLCMD;

@@ -85,7 +85,7 @@ static bool pointer_ok(struct inode *inode, u32 block, const char *what)
 {
 	if (likely(ext2_data_block_ok(EXT2_SB(inode->sb), block, 1)))
 		return true;
-	EXT2_ERROR(inode->sb, "inode %llu: %s block number %u is outside the data zone", (unsigned long long)inode->ino, what, block);
+	EXT2_ERROR_AT(inode->sb, inode->ino, block, "inode %llu: %s block number %u is outside the data zone", (unsigned long long)inode->ino, what, block);
 	return false;
 }
 
@@ -96,7 +96,7 @@ static kerr_t check_run(struct inode *inode, u32 block, u32 count)
 
 	if (likely(ext2_data_block_ok(s, block, count) && !ext2_overlaps_tables(s, block, count)))
 		return KERR(0);
-	EXT2_ERROR(inode->sb, "inode %llu: blocks %u to %u are not in the data zone", (unsigned long long)inode->ino, block, block + count - 1);
+	EXT2_ERROR_AT(inode->sb, inode->ino, block, "inode %llu: blocks %u to %u are not in the data zone", (unsigned long long)inode->ino, block, block + count - 1);
 	return KERR(EUCLEAN);
 }
 
@@ -108,7 +108,7 @@ static kerr_t read_indirect(struct inode *inode, u32 block, struct buf **out)
 		return KERR(EUCLEAN);
 	err = buf_read(EXT2_SB(inode->sb)->bdev, block, out);
 	if (err && kerr_code(err) != -ENOMEM)
-		EXT2_ERROR(inode->sb, "inode %llu: cannot read indirect block %u", (unsigned long long)inode->ino, block);
+		EXT2_ERROR_AT(inode->sb, inode->ino, block, "inode %llu: cannot read indirect block %u", (unsigned long long)inode->ino, block);
 	return err;
 }
 
@@ -397,7 +397,7 @@ static void free_subtree(struct free_run *r, u32 block, unsigned depth)
 	if (!pointer_ok(r->inode, block, "indirect"))
 		return;
 	if (!ext2_block_in_use(r->inode, block)) {
-		EXT2_ERROR(r->inode->sb, "inode %llu: indirect block %u is free", (unsigned long long)r->inode->ino, block);
+		EXT2_ERROR_AT(r->inode->sb, r->inode->ino, block, "inode %llu: indirect block %u is free", (unsigned long long)r->inode->ino, block);
 		return;
 	}
 	if (read_indirect(r->inode, block, &b))

@@ -15,7 +15,7 @@ static void nlink_drop(struct inode *inode)
 	if (likely(inode->nlink))
 		inode_nlink_drop(inode);
 	else
-		EXT2_ERROR(inode->sb, "inode %llu has more names than its link count", (unsigned long long)inode->ino);
+		EXT2_ERROR_AT(inode->sb, inode->ino, 0, "inode %llu has more names than its link count", (unsigned long long)inode->ino);
 }
 
 static kerr_t ext2_lookup(struct inode *dir, struct dentry *d)
@@ -39,12 +39,12 @@ static kerr_t ext2_lookup(struct inode *dir, struct dentry *d)
 		return err;
 	ext2_slot_put(&slot);
 	if (unlikely(slot.ino == dir->ino || slot.ino == EXT2_ROOT_INO)) {
-		EXT2_ERROR(dir->sb, "directory %llu contains itself or the root", (unsigned long long)dir->ino);
+		EXT2_ERROR_AT(dir->sb, dir->ino, 0, "directory %llu contains itself or the root", (unsigned long long)dir->ino);
 		return KERR(EUCLEAN);
 	}
 	err = ext2_iget(dir->sb, slot.ino, &inode);
 	if (kerr_code(err) == -ESTALE) {
-		EXT2_ERROR(dir->sb, "directory %llu names inode %u, which is not in use", (unsigned long long)dir->ino, slot.ino);
+		EXT2_ERROR_AT(dir->sb, dir->ino, 0, "directory %llu names inode %u, which is not in use", (unsigned long long)dir->ino, slot.ino);
 		return KERR(EUCLEAN);
 	}
 	if (err)
@@ -190,7 +190,7 @@ static kerr_t find_checked(struct inode *dir, struct dentry *d, struct ext2_slot
 
 	if (!err && slot->ino != d->inode->ino) {
 		ext2_slot_put(slot);
-		EXT2_ERROR(dir->sb, "directory %llu changed behind us: inode %u for %llu", (unsigned long long)dir->ino, slot->ino,
+		EXT2_ERROR_AT(dir->sb, dir->ino, 0, "directory %llu changed behind us: inode %u for %llu", (unsigned long long)dir->ino, slot->ino,
 			   (unsigned long long)d->inode->ino);
 		return KERR(EUCLEAN);
 	}

@@ -431,6 +431,24 @@ void ext2_set_large_file(struct ext2_sb *s)
 	buf_unlock(s->sbuf);
 }
 
+/* For mke2fs and tune2fs, which warn of what was in use: when the first file is opened, as by Linux. It goes to the disk with the next write of the superblock. */
+void ext2_tell_mount_point(struct ext2_sb *s, struct mount *m)
+{
+	struct path top = { m, m->root };
+	char *buf = path_buf_alloc();
+	const char *text = buf ? path_text(&top, NULL, buf, PATH_MAX, NULL) : NULL;
+
+	WRITE_ONCE(s->mount_point_told, true);
+	if (text) {
+		buf_lock(s->sbuf);
+		(void)strlcpy(s->es->last_mounted, text, sizeof(s->es->last_mounted));
+		buf_mark_dirty(s->sbuf);
+		buf_unlock(s->sbuf);
+	}
+	if (buf)
+		path_buf_free(buf);
+}
+
 /* From now on we write. */
 static kerr_t begin_writing(struct ext2_sb *s)
 {

@@ -105,7 +105,7 @@ static struct xattr_entry *entry_get(const struct region *r, u32 off, bool *bad)
 
 static kerr_t corrupt(struct inode *inode)
 {
-	EXT2_ERROR(inode->sb, "inode %llu: damaged extended attributes", (unsigned long long)inode->ino);
+	EXT2_ERROR_AT(inode->sb, inode->ino, 0, "inode %llu: damaged extended attributes", (unsigned long long)inode->ino);
 	return KERR(EUCLEAN);
 }
 
@@ -176,7 +176,7 @@ static kerr_t block_region(struct inode *inode, struct region *r, struct buf **b
 	if (s->metadata_csum && !buf_test(b, BUF_CHECKED)) {
 		if (!ext2_xattr_block_csum_ok(s, block, h, offsetof(struct xattr_header, checksum))) {
 			buf_put(b);
-			EXT2_ERROR(inode->sb, "inode %llu: invalid checksum of extended attributes, block %u", (unsigned long long)inode->ino, block);
+			EXT2_ERROR_AT(inode->sb, inode->ino, block, "inode %llu: invalid checksum of extended attributes, block %u", (unsigned long long)inode->ino, block);
 			return KERR(EBADMSG);
 		}
 		buf_set_checked(b);

@@ -58,6 +58,8 @@ void bio_submit(struct bio *bio);		  /* may sleep when the queue is full. Out of
 void bio_submit_list(struct list *bios);
 kerr_t bio_submit_wait(struct bio *bio) __must_check; /* end is replaced */
 kerr_t block_flush(struct block_device *bdev) __must_check; /* the device's write cache */
+/* What these bytes (whole sectors) held is not needed any more. May sleep. KERR(EOPNOTSUPP), KERR(EIO), KERR(ENOMEM). */
+kerr_t block_discard(struct block_device *bdev, u64 start, u64 len) __must_check;
 
 struct disk;
 struct disk_ops {

@@ -66,6 +66,7 @@ typedef int kerr_t;
 #define ELOOP 40
 #define ENOMSG 42
 #define EIDRM 43
+#define EBADR 53
 #define ENODATA 61
 #define ETIME 62
 #define EBADMSG 74

@@ -20,7 +20,7 @@ void x86_fatal(const char *text)
 
 	hal_console_write(text, strlen(text));
 	hal_console_write(end, sizeof(end) - 1);
-	hal_halt();
+	hal_halt(text);
 }
 
 void X86_ASMCALL x86_start(u32 magic, u32 info)

@@ -12,8 +12,8 @@ bool hal_random(void *buf, size_t n);
 /* File systems are already synced. hal_power_off returns only if the machine cannot do it. */
 void hal_power_off(void);
 void hal_reboot(void);
-/* The end after a panic: interrupts off, wait for ever. Hosted: leaves to the creator's panic handler, or abort(). */
-void hal_halt(void) __attribute__((noreturn));
+/* The end, after a panic too: interrupts off, wait for ever. Hosted: leaves to the creator's panic handler, which is told why, or abort(). */
+void hal_halt(const char *why) __attribute__((noreturn));
 /* Return addresses of the caller's frames, innermost first; returns how many. Any context. */
 size_t hal_backtrace(uintptr_t *pcs, size_t max);
 /* The name of the kernel function that holds pc, and the offset in it; false if unknown. */
