@@ -67,7 +67,7 @@ static kerr_t walk(struct inode *inode, u64 at, u64 end, struct fiemap *m, struc
 
 kerr_t ext2_fiemap(struct inode *inode, void __user *arg)
 {
-	struct fiemap_extent __user *to = (struct fiemap_extent __user *)((u8 __user *)arg + sizeof(struct fiemap));
+	struct fiemap_extent __user *to = (struct fiemap_extent __user *)((struct fiemap __user *)arg + 1);
 	unsigned bits = EXT2_SB(inode->sb)->block_bits;
 	u64 size, end;
 	struct fiemap m;
