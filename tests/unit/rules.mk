@@ -27,7 +27,7 @@ test-unit-tsan: build/tsan/unit-tests
 	$(Q)$(UNIT_RUN) UNIT_STEPS=200 UNIT_NO_SNAPSHOTS=1 TSAN_OPTIONS=handle_segv=0:halt_on_error=0:history_size=7:suppressions=tests/unit/tsan.supp $< kernel events instances parallel
 test-unit-valgrind: build/debug/unit-tests
 	$(Q)$(UNIT_RUN) CK_FORK=no UNIT_NO_SNAPSHOTS=1 valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 --vex-iropt-register-updates=allregs-at-mem-access --max-stackframe=300000000 \
-		$< kernel events instances
+		$< kernel events instances ipc snapshots product
 
 .PHONY: bench-hosted
 build/lib/bench-hosted: tests/bench/hosted.c build/libmaestro.a
