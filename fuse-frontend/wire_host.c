@@ -34,7 +34,8 @@
 #define TRY_CREDIT (2 * MISS_COSTS)
 
 #define DATA_OFFSET (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
-#define BUFFER_PAGES (((1u << 20) + 4096) / 4096 + 1) /* what libfuse reads at most, and the page in front */
+#define MOST_READ ((1u << 20) + 4096) /* a write's data, and what stands before it */
+#define BUFFER_PAGES (MOST_READ / 4096 + 1)
 #define MOST_PIECES 1023
 
 static _Thread_local bool kill_privs;
@@ -167,7 +168,7 @@ static void note_request(struct wire *w, const char *buf, size_t len)
 static ssize_t wire_read(int fd, void *buf, size_t len, void *userdata)
 {
 	struct wire *w = &((struct front *)userdata)->wire;
-	ssize_t n = next_request(w, fd, buf, len);
+	ssize_t n = next_request(w, fd, buf, len < MOST_READ ? len : MOST_READ);
 
 	if (n > 0) {
 		note_request(w, buf, (size_t)n);
