@@ -397,6 +397,19 @@ static void loop_release(struct disk *d)
 
 static const struct disk_ops loop_ops = { .submit = loop_submit, .ioctl = loop_ioctl, .release = loop_release, .idle = loop_idle };
 
+bool loop_status(const struct block_device *b, struct loop_status *out)
+{
+	struct loop *l;
+
+	if (b->disk->ops != &loop_ops || b->partno)
+		return false;
+	l = loop_of(b->disk);
+	mutex_lock(&l->mutex);
+	*out = (struct loop_status){ l->file ? file_get(l->file) : NULL, l->offset, l->sizelimit, l->flags & LO_AUTOCLEAR };
+	mutex_unlock(&l->mutex);
+	return out->file;
+}
+
 /* block.loop_mutex held */
 static long loop_add(unsigned n)
 {

@@ -32,6 +32,20 @@ static long points_of(const struct proc *p, const struct mm *mm)
 	return mm_rss(mm) + (long)hal_mmu_table_pages(&mm->mmu) + (long)p->oom_score_adj * (total / 1000 + 1);
 }
 
+long oom_score(struct proc *p)
+{
+	long total = (long)((unsigned long)kernel()->mm.total_pages), points = 0;
+	unsigned long irq = tasklist_lock();
+	struct mm *mm = proc_mm(p);
+
+	if (mm && p->pid != 1 && p->oom_score_adj > -1000)
+		points = MAX((1000 + points_of(p, mm) * 1000 / total) * 2 / 3, 0L);
+	tasklist_unlock(irq);
+	if (mm)
+		mm_unref(mm);
+	return points;
+}
+
 static void consider(struct choice *c, struct proc *p)
 {
 	struct mm *mm;

@@ -127,9 +127,10 @@ def test_loop(lab):
     """losetup and mount -o loop, on an image made here."""
     vm = lab.bash()
     vm.check("cd /root && truncate -s 8M img && mke2fs -q -F img && mkdir -p /mnt/loop && mount -o loop img /mnt/loop", 60)
-    matches(r"/dev/loop0 on /mnt/loop type ext2", vm.check("mount"))
+    matches(r"/root/img on /mnt/loop type ext2", vm.check("mount"))  # as mount(8) shows a device that goes with its last user
     vm.check("seq 50000 > /mnt/loop/n && cp /bin/ls /mnt/loop && sync && ! losetup -d /dev/loop99 2>/dev/null")
-    vm.run("umount /mnt/loop")
+    matches(r"/dev/loop0 +0 +0 +1 +0 /root/img", vm.check("losetup -a -n -O NAME,SIZELIMIT,OFFSET,AUTOCLEAR,RO,BACK-FILE"))
+    equal(vm.check("umount /mnt/loop 2>&1; losetup -a").strip(), "")
     vm.check("! mount -o ro /dev/loop0 /mnt/loop 2>/dev/null")  # it went with its last user
     vm.check("e2fsck -fn img", 60)
     device = vm.check("losetup -f --show -r img").strip()

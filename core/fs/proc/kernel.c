@@ -316,14 +316,54 @@ static void show_nothing(struct seq_buf *s, struct pctx *c)
 	(void)s;
 	(void)c;
 }
-static const struct pnode tty_nodes[] = {{.name = "drivers", .mode = S_IFREG | 0444, .show = show_nothing}, {.name = NULL}};
+/* ps(1) and fuser(1) name terminals by it. */
+static void show_tty_drivers(struct seq_buf *s, struct pctx *c)
+{
+	static const struct {
+		const char *driver, *node, *numbers, *kind;
+		int major;
+	} rows[] = {{"/dev/tty", "/dev/tty", "0", "system:/dev/tty", 5},   {"/dev/console", "/dev/console", "1", "system:console", 5},
+		    {"/dev/ptmx", "/dev/ptmx", "2", "system", 5},	    {"/dev/vc/0", "/dev/vc/0", "0", "system:vtmaster", 4},
+		    {"serial", "/dev/ttyS", "64-95", "serial", 4},	    {"pty_slave", "/dev/pts", "0-1048575", "pty:slave", 136},
+		    {"pty_master", "/dev/ptm", "0-1048575", "pty:master", 128}, {"unknown", "/dev/tty", "1-63", "console", 4}};
+
+	(void)c;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		seq_printf(s, "%-20s %-13s %3d %7s %s\n", rows[i].driver, rows[i].node, rows[i].major, rows[i].numbers, rows[i].kind);
+}
+
+static void show_ldiscs(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_puts(s, "n_tty       0\n");
+}
+
+static void show_cgroups(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_puts(s, "#subsys_name\thierarchy\tnum_cgroups\tenabled\n");
+}
+
+static void show_execdomains(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_puts(s, "0-0\tLinux           \t[kernel]\n");
+}
+
+static const struct pnode tty_nodes[] = {
+	{.name = "drivers", .mode = S_IFREG | 0444, .show = show_tty_drivers},
+	{.name = "ldiscs", .mode = S_IFREG | 0444, .show = show_ldiscs},
+	{.name = NULL},
+};
 
 const struct pnode proc_root_nodes[] = {
+	{.name = "cgroups", .mode = S_IFREG | 0444, .show = show_cgroups},
 	{.name = "cmdline", .mode = S_IFREG | 0444, .show = show_cmdline},
 	{.name = "consoles", .mode = S_IFREG | 0444, .show = show_consoles},
 	{.name = "cpuinfo", .mode = S_IFREG | 0444, .show = show_cpuinfo},
 	{.name = "devices", .mode = S_IFREG | 0444, .show = show_devices},
 	{.name = "diskstats", .mode = S_IFREG | 0444, .show = show_diskstats},
+	{.name = "execdomains", .mode = S_IFREG | 0444, .show = show_execdomains},
 	{.name = "filesystems", .mode = S_IFREG | 0444, .show = show_filesystems},
 	{.name = "interrupts", .mode = S_IFREG | 0444, .show = show_interrupts},
 	{.name = "kmsg", .mode = S_IFREG | 0400, .fops = &proc_kmsg_fops},

@@ -180,112 +180,6 @@ static void show_auxv(struct seq_buf *s, struct pctx *c)
 	mm_unref(mm);
 }
 
-static void show_vma_name(struct seq_buf *s, struct mm *mm, struct vma *v, char *buf)
-{
-	const char *name = NULL;
-
-	if (v->file) {
-		struct path root;
-		bool unreachable;
-
-		fs_ctx_get_root(&root);
-		name = path_text(&v->file->path, &root, buf, PATH_MAX, &unreachable);
-		path_put(&root);
-		if (name)
-			seq_escape(s, name, "\n");
-		return;
-	}
-	if (v->ops && v->ops->name)
-		name = v->ops->name(v);
-	else if (v->start <= mm->start_stack && v->end >= mm->start_stack)
-		name = "[stack]";
-	else if (mm->brk > mm->start_brk && v->start < mm->brk && v->end > mm->start_brk)
-		name = "[heap]";
-	if (name)
-		seq_puts(s, name);
-}
-
-static void show_vma_head(struct seq_buf *s, struct mm *mm, struct vma *v, char *buf)
-{
-	size_t line = s->len, width = sizeof(long) == 8 ? 73 : 49;
-	dev_t dev = v->file ? v->file->inode->sb->dev : 0;
-
-	seq_printf(s, "%08lx-%08lx %c%c%c%c %08llx %02x:%02x %llu ", v->start, v->end, v->flags & VM_READ ? 'r' : '-', v->flags & VM_WRITE ? 'w' : '-',
-		   v->flags & VM_EXEC ? 'x' : '-', v->flags & VM_SHARED ? 's' : 'p', v->file ? (unsigned long long)v->pgoff << PAGE_SHIFT : 0ULL,
-		   DEV_MAJOR(dev), DEV_MINOR(dev), v->file ? (unsigned long long)v->file->inode->ino : 0ULL);
-	if (v->file || (v->ops && v->ops->name) || !v->ops) {
-		size_t before = s->len, pad = s->len - line < width ? width - (s->len - line) : 0;
-
-		for (; pad; pad--)
-			seq_puts(s, " ");
-		line = s->len;
-		show_vma_name(s, mm, v, buf);
-		if (s->len == line)
-			s->len = before;
-	}
-	seq_puts(s, "\n");
-}
-
-static void count_page(void *arg, uaddr_t va, struct hal_pte pte)
-{
-	u64 *counts = arg; /* rss, dirty, referenced */
-
-	(void)va;
-	if (pte.flags & HAL_PTE_SPECIAL)
-		return;
-	counts[0]++;
-	counts[1] += !!(pte.flags & HAL_PTE_DIRTY);
-	counts[2] += !!(pte.flags & HAL_PTE_ACCESSED);
-}
-
-static void show_vma_smap(struct seq_buf *s, struct mm *mm, struct vma *v)
-{
-	u64 n[3] = {0};
-
-	spin_lock(&mm->pt_lock);
-	hal_mmu_walk(&mm->mmu, v->start, v->end, count_page, n);
-	spin_unlock(&mm->pt_lock);
-	seq_printf(s, "Size:           %8lu kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\nRss:            %8llu kB\n"
-		      "Pss:            %8llu kB\nShared_Clean:   %8llu kB\nShared_Dirty:          0 kB\nPrivate_Clean:         0 kB\n"
-		      "Private_Dirty:  %8llu kB\nReferenced:     %8llu kB\nAnonymous:      %8llu kB\nSwap:                  0 kB\nSwapPss:               0 kB\n"
-		      "Locked:         %8llu kB\n",
-		   (v->end - v->start) >> 10, (unsigned long long)n[0] * 4, (unsigned long long)n[0] * 4, (unsigned long long)(n[0] - n[1]) * 4,
-		   (unsigned long long)n[1] * 4, (unsigned long long)n[2] * 4, v->file ? 0ULL : (unsigned long long)n[0] * 4,
-		   v->flags & VM_LOCKED ? (unsigned long long)n[0] * 4 : 0ULL);
-}
-
-static void show_areas(struct seq_buf *s, struct pctx *c, bool smaps)
-{
-	struct mm *mm = proc_task_mm(c->task);
-	char *buf = path_buf_alloc();
-	struct vma *v;
-
-	if (mm && buf) {
-		rwsem_read_lock(&mm->lock);
-		list_for_each(v, &mm->vma_list, list_node) {
-			show_vma_head(s, mm, v, buf);
-			if (smaps)
-				show_vma_smap(s, mm, v);
-		}
-		rwsem_read_unlock(&mm->lock);
-	}
-	s->failed |= !buf;
-	if (buf)
-		path_buf_free(buf);
-	if (mm)
-		mm_unref(mm);
-}
-
-static void show_maps(struct seq_buf *s, struct pctx *c)
-{
-	show_areas(s, c, false);
-}
-
-static void show_smaps(struct seq_buf *s, struct pctx *c)
-{
-	show_areas(s, c, true);
-}
-
 static u64 mm_rss_pages(const struct mm *mm)
 {
 	long n = mm->rss_anon + mm->rss_file + mm->rss_shmem;
@@ -531,6 +425,69 @@ static kerr_t write_oom_score_adj(struct seq_buf *unused, struct pctx *c)
 	return 0;
 }
 
+/* The old file: a seventeenth of the new one's range; -17 is "never". */
+#define OOM_ADJ_MAX 15
+#define OOM_DISABLE (-17)
+
+static void show_oom_adj(struct seq_buf *s, struct pctx *c)
+{
+	int adj = load_relaxed(&c->proc->oom_score_adj);
+
+	seq_printf(s, "%d\n", adj == 1000 ? OOM_ADJ_MAX : adj * -OOM_DISABLE / 1000);
+}
+
+static kerr_t write_oom_adj(struct seq_buf *unused, struct pctx *c)
+{
+	const char *p = c->arg;
+	bool negative = *p == '-';
+	int adj;
+	u64 v;
+
+	(void)unused;
+	p += negative;
+	if (kstrtou64(&p, 10, &v) || v > (negative ? -OOM_DISABLE : OOM_ADJ_MAX))
+		return KERR(EINVAL);
+	adj = negative ? -(int)v : (int)v;
+	adj = adj == OOM_ADJ_MAX ? 1000 : adj * 1000 / -OOM_DISABLE;
+	if (adj < load_relaxed(&c->proc->oom_score_adj) && !capable(CAP_SYS_RESOURCE))
+		return KERR(EACCES);
+	store_relaxed(&c->proc->oom_score_adj, adj);
+	return 0;
+}
+
+static void show_oom_score(struct seq_buf *s, struct pctx *c)
+{
+	seq_printf(s, "%ld\n", oom_score(c->proc));
+}
+
+static void show_setgroups(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_puts(s, "allow\n");
+}
+
+static void show_timerslack(struct seq_buf *s, struct pctx *c)
+{
+	seq_printf(s, "%llu\n", (unsigned long long)c->task->timer_slack);
+}
+
+#define DEFAULT_SLACK 50000u /* ns: what a thread begins with, and what 0 means */
+
+/* Of others it is for CAP_SYS_NICE. */
+static kerr_t write_timerslack(struct seq_buf *unused, struct pctx *c)
+{
+	const char *p = c->arg;
+	u64 v;
+
+	(void)unused;
+	if (c->task != hal_current() && !capable(CAP_SYS_NICE))
+		return KERR(EPERM);
+	if (kstrtou64(&p, 10, &v) || (*p && *p != '\n'))
+		return KERR(EINVAL);
+	c->task->timer_slack = v ? v : DEFAULT_SLACK;
+	return 0;
+}
+
 static void show_wchan(struct seq_buf *s, struct pctx *c)
 {
 	(void)c;
@@ -663,8 +620,10 @@ static kerr_t follow_root(struct pctx *c, struct path *out)
 	{.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .write = write_comm},                            \
 	{.name = "environ", .mode = S_IFREG | 0400, .show = show_environ, .flags = PN_PTRACE},                       \
 	{.name = "auxv", .mode = S_IFREG | 0400, .show = show_auxv, .flags = PN_PTRACE},                             \
-	{.name = "maps", .mode = S_IFREG | 0444, .show = show_maps, .flags = PN_PTRACE},                             \
-	{.name = "smaps", .mode = S_IFREG | 0444, .show = show_smaps, .flags = PN_PTRACE},                           \
+	{.name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps, .flags = PN_PTRACE},                             \
+	{.name = "smaps", .mode = S_IFREG | 0444, .show = proc_show_smaps, .flags = PN_PTRACE},                           \
+	{.name = "smaps_rollup", .mode = S_IFREG | 0444, .show = proc_show_smaps_rollup, .flags = PN_PTRACE},        \
+	{.name = "pagemap", .mode = S_IFREG | 0400, .fops = &proc_pagemap_fops, .flags = PN_PTRACE},                 \
 	{.name = "mem", .mode = S_IFREG | 0600, .fops = &proc_mem_fops},                                             \
 	{.name = "mounts", .mode = S_IFREG | 0444, .fops = &proc_mounts_fops},                                       \
 	{.name = "mountinfo", .mode = S_IFREG | 0444, .fops = &proc_mounts_fops, .flags = 1 << 16},                  \
@@ -672,6 +631,8 @@ static kerr_t follow_root(struct pctx *c, struct path *out)
 	{.name = "limits", .mode = S_IFREG | 0444, .show = show_limits},                                             \
 	{.name = "io", .mode = S_IFREG | 0400, .show = show_io, .flags = PN_PTRACE},                                 \
 	{.name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj, .write = write_oom_score_adj}, \
+	{.name = "oom_adj", .mode = S_IFREG | 0644, .show = show_oom_adj, .write = write_oom_adj},                   \
+	{.name = "oom_score", .mode = S_IFREG | 0444, .show = show_oom_score},                                       \
 	{.name = "coredump_filter", .mode = S_IFREG | 0644, .show = show_coredump_filter, .write = write_coredump_filter}, \
 	{.name = "wchan", .mode = S_IFREG | 0444, .show = show_wchan},                                               \
 	{.name = "personality", .mode = S_IFREG | 0400, .show = show_personality, .flags = PN_PTRACE},               \
@@ -680,11 +641,15 @@ static kerr_t follow_root(struct pctx *c, struct path *out)
 	{.name = "cgroup", .mode = S_IFREG | 0444, .show = show_cgroup},                                             \
 	{.name = "uid_map", .mode = S_IFREG | 0644, .show = show_id_map},                                            \
 	{.name = "gid_map", .mode = S_IFREG | 0644, .show = show_id_map},                                            \
+	{.name = "projid_map", .mode = S_IFREG | 0644, .show = show_id_map},                                         \
+	{.name = "setgroups", .mode = S_IFREG | 0644, .show = show_setgroups},                                       \
 	{.name = "exe", .mode = S_IFLNK | 0777, .follow = follow_exe},                                               \
 	{.name = "cwd", .mode = S_IFLNK | 0777, .follow = follow_cwd},                                               \
 	{.name = "root", .mode = S_IFLNK | 0777, .follow = follow_root},                                             \
 	{.name = "fd", .mode = S_IFDIR | 0500, .flags = PN_LIST_FDS},                                                \
 	{.name = "fdinfo", .mode = S_IFDIR | 0555, .flags = PN_LIST_FDINFO}
 
-const struct pnode proc_pid_nodes[] = {COMMON_NODES(show_stat), {.name = "task", .mode = S_IFDIR | 0555, .flags = PN_LIST_TASKS}, {.name = NULL}};
+const struct pnode proc_pid_nodes[] = {
+	COMMON_NODES(show_stat), {.name = "timerslack_ns", .mode = S_IFREG | 0666, .show = show_timerslack, .write = write_timerslack, .flags = PN_PTRACE}, {.name = "task", .mode = S_IFDIR | 0555, .flags = PN_LIST_TASKS}, {.name = NULL},
+};
 const struct pnode proc_task_nodes[] = {COMMON_NODES(show_task_stat), {.name = NULL}};

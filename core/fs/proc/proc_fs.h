@@ -33,6 +33,7 @@ struct pnode {
 	/* Takes what was written (c->arg, NUL-terminated); NULL: read-only. */
 	kerr_t (*write)(struct seq_buf *unused, struct pctx *c);
 	u32 flags;
+	bool (*present)(struct pctx *c); /* is it there at the moment? NULL: always */
 };
 enum { PN_PTRACE = 1 /* only who may trace it */, PN_LIST_FDS = 2, PN_LIST_FDINFO = 4, PN_LIST_TASKS = 8, PN_THREAD = 16 /* thread, not process */ };
 
@@ -50,6 +51,12 @@ static inline struct proc_inode *proc_i(struct inode *i)
 
 extern const struct pnode proc_root_nodes[], proc_pid_nodes[], proc_task_nodes[], proc_sys_nodes[], proc_net_nodes[], proc_sys_net_nodes[];
 extern const struct file_ops proc_text_fops, proc_mem_fops, proc_mounts_fops, proc_kmsg_fops;
+
+/* --- maps.c --- */
+void proc_show_maps(struct seq_buf *s, struct pctx *c);
+void proc_show_smaps(struct seq_buf *s, struct pctx *c);
+void proc_show_smaps_rollup(struct seq_buf *s, struct pctx *c);
+extern const struct file_ops proc_pagemap_fops;
 
 /* --- sysvipc.c --- */
 extern const struct pnode proc_sysvipc_nodes[];

@@ -274,14 +274,16 @@ static kerr_t proc_lookup(struct inode *dir, struct dentry *d)
 	if (err)
 		return KERR(ENOENT);
 	child = find_child(proc_i(dir)->node->children, &d->name);
-	if (child)
+	if (child && child->present && !child->present(&c))
+		err = KERR(ENOENT);
+	else if (child)
 		err = make_inode(dir->sb, child, c.task, proc_i(dir)->number, &inode);
 	else
 		err = lookup_dynamic(dir, &d->name, &c, &inode);
 	proc_ctx_put(&c);
 	if (err && kerr_code(err) != -ENOENT)
 		return err;
-	d->ops = child && !proc_i(dir)->pid ? &proc_static_dentry_ops : &proc_dentry_ops;
+	d->ops = child && !child->present && !proc_i(dir)->pid ? &proc_static_dentry_ops : &proc_dentry_ops;
 	dentry_splice(d, err ? NULL : inode);
 	return 0;
 }
@@ -375,7 +377,7 @@ static kerr_t proc_iterate(struct file *f, struct dir_context *ctx)
 		ctx->pos = 2;
 	}
 	for (const struct pnode *n = node->children; n && n->name; n++, at++) {
-		if (ctx->pos > at)
+		if (ctx->pos > at || (n->present && !n->present(&c)))
 			continue;
 		if (!ctx->actor(ctx, n->name, strlen(n->name), make_ino(n, c.task ? c.task->tid : 0, proc_i(f->inode)->number), (n->mode & S_IFMT) >> 12, at + 1))
 			goto out;

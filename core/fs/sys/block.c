@@ -149,6 +149,61 @@ CONSTANT(show_zero, "0\n")
 CONSTANT(show_none, "none\n")
 CONSTANT(show_deadline, "[mq-deadline] none\n")
 
+/* ---------------------------------------------------------------- loop: what a loop device that is bound stands for */
+static bool loop_of_entry(struct pctx *c, struct loop_status *out)
+{
+	struct block_device *b = block_find((dev_t)c->number);
+	bool bound = b && loop_status(b, out);
+
+	block_put(b);
+	return bound;
+}
+
+static bool loop_is_bound(struct pctx *c)
+{
+	struct loop_status l;
+	bool bound = loop_of_entry(c, &l);
+
+	if (bound)
+		file_put(l.file);
+	return bound;
+}
+
+static void show_backing_file(struct seq_buf *s, struct pctx *c)
+{
+	struct loop_status l;
+	bool unreachable;
+	struct path root;
+	char *buf, *text;
+
+	if (!loop_of_entry(c, &l))
+		return;
+	buf = path_buf_alloc();
+	fs_ctx_get_root(&root);
+	text = buf ? path_text(&l.file->path, &root, buf, PATH_MAX, &unreachable) : NULL;
+	s->failed |= !text;
+	if (text)
+		seq_printf(s, "%s\n", text);
+	path_put(&root);
+	if (buf)
+		path_buf_free(buf);
+	file_put(l.file);
+}
+
+#define SHOW_LOOP(name, value)                                      \
+	static void name(struct seq_buf *s, struct pctx *c)         \
+	{                                                           \
+		struct loop_status l;                               \
+                                                                    \
+		if (!loop_of_entry(c, &l))                          \
+			return;                                     \
+		seq_printf(s, "%llu\n", (unsigned long long)(value)); \
+		file_put(l.file);                                   \
+	}
+SHOW_LOOP(show_loop_offset, l.offset)
+SHOW_LOOP(show_loop_limit, l.sizelimit)
+SHOW_LOOP(show_loop_autoclear, l.autoclear)
+
 #define FILE(n, fn) {.name = (n), .mode = S_IFREG | 0444, .show = (fn)}
 static const struct pnode none[] = {{.name = NULL}};
 static const struct pnode queue_nodes[] = {
@@ -170,6 +225,15 @@ static const struct pnode queue_nodes[] = {
 	FILE("scheduler", show_deadline),
 	FILE("write_cache", show_cache),
 	FILE("zoned", show_none),
+	{.name = NULL},
+};
+static const struct pnode loop_nodes[] = {
+	FILE("autoclear", show_loop_autoclear),
+	FILE("backing_file", show_backing_file),
+	FILE("dio", show_zero),
+	FILE("offset", show_loop_offset),
+	FILE("partscan", show_zero),
+	FILE("sizelimit", show_loop_limit),
 	{.name = NULL},
 };
 static const struct pnode device_nodes[] = {FILE("model", show_model), FILE("serial", show_serial), {.name = NULL}};
@@ -199,6 +263,7 @@ static const struct pnode disk_nodes[] = {
 	FILE("hidden", show_zero),
 	{.name = "holders", .mode = S_IFDIR | 0755, .children = none},
 	FILE("inflight", show_inflight),
+	{.name = "loop", .mode = S_IFDIR | 0755, .children = loop_nodes, .present = loop_is_bound},
 	{.name = "queue", .mode = S_IFDIR | 0755, .children = queue_nodes},
 	FILE("range", show_range),
 	FILE("removable", show_removable),

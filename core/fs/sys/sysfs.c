@@ -99,7 +99,23 @@ static const struct pnode topology_nodes[] = {
 static const struct pnode one_cpu_nodes[] = {{.name = "topology", .mode = S_IFDIR | 0755, .children = topology_nodes}, {.name = NULL}};
 static const struct pnode cpu_dir = {.name = "CPU", .mode = S_IFDIR | 0755, .children = one_cpu_nodes};
 static const struct pnode_list cpus = {&cpu_dir, next_cpu};
+static void show_last_cpu(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_printf(s, "%u\n", hal_cpu_count() - 1);
+}
+
+/* An empty list of CPUs: none is off, none is set apart. */
+static void show_no_cpu(struct seq_buf *s, struct pctx *c)
+{
+	(void)c;
+	seq_puts(s, "\n");
+}
+
 static const struct pnode cpu_nodes[] = {
+	{.name = "isolated", .mode = S_IFREG | 0444, .show = show_no_cpu},
+	{.name = "kernel_max", .mode = S_IFREG | 0444, .show = show_last_cpu},
+	{.name = "offline", .mode = S_IFREG | 0444, .show = show_no_cpu},
 	{.name = "online", .mode = S_IFREG | 0444, .show = show_cpu_range},
 	{.name = "possible", .mode = S_IFREG | 0444, .show = show_cpu_range},
 	{.name = "present", .mode = S_IFREG | 0444, .show = show_cpu_range},

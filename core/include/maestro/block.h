@@ -147,6 +147,12 @@ void block_idle(struct block_device *b); /* somebody stopped using it: tells the
 /* The medium of d, of which nothing is cached, is another: no partitions. */
 void disk_set_sectors(struct disk *d, u64 sectors);
 kerr_t loop_init(void) __must_check; /* /dev/loop-control */
+struct loop_status {
+	struct file *file; /* a reference */
+	u64 offset, sizelimit; /* bytes */
+	bool autoclear;
+};
+bool loop_status(const struct block_device *b, struct loop_status *out); /* what the whole disk b stands for; false: it is no loop device, or not bound */
 void block_release_claim(struct block_device *b, void *holder);
 /* Lists what there is, for "no root" messages and /proc/partitions. */
 void block_for_each(void (*fn)(struct block_device *b, void *arg), void *arg);

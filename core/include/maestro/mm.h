@@ -189,6 +189,9 @@ bool page_try_unmap(struct page *p, bool *referenced);
 #define IS_ERR_VALUE(x) ((unsigned long)(x) >= (unsigned long)-4095)
 kerr_t mm_init(void) __must_check;
 
+struct proc;
+long oom_score(struct proc *p); /* /proc/PID/oom_score: how near it is to being killed when memory is out; about 667 and up, 0: never (core/mm/oom.c) */
+
 /* --- more for other rooms --- */
 long do_mmap_fd(uaddr_t addr, size_t len, unsigned prot, unsigned flags, int fd, pgoff_t pgoff); /* the system call's body, for the ABIs */
 long do_fadvise(int fd, loff_t off, loff_t len, int advice);
