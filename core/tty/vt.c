@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtual terminals: six screens behind tty1..tty6, one of them shown; the log's console on the screen; console ioctls.
+ * Virtual terminals: six screens behind tty1..tty6, one of them shown (which, is vt_switch.c's); the log's console on the screen; console ioctls.
  * Output only changes cells; vt_flush() then gives the display the cells that differ from what it shows, a few rows at a time.
  * Locking: vt_core.lock, interrupts off, in short pieces.  Specification: ioctl_console(2), console(4).
  */
@@ -17,7 +17,8 @@
 /* ---- showing ---- */
 static void flush_row(struct vt_core *c, struct vc *vc, unsigned row)
 {
-	u32 *want = vc->cells + row * c->cols, *have = c->shown + row * c->cols;
+	const u32 *want = vt_history_row(c, vc, row);
+	u32 *have = c->shown + row * c->cols;
 
 	for (unsigned col = 0; col < c->cols; col++)
 		if (want[col] != have[col]) {
@@ -43,7 +44,7 @@ static bool flush_some(struct vt_core *c, unsigned rows)
 			rows--;
 		}
 	if (!c->dirty)
-		c->display->cursor(c->display, vc->pen.y, vc->pen.x, vc->cursor_on);
+		c->display->cursor(c->display, vc->pen.y, vc->pen.x, vc->cursor_on && !c->history.view);
 	return c->dirty != 0;
 }
 
@@ -63,41 +64,11 @@ void vt_flush(struct vt_core *c, bool locked)
 	} while (more);
 }
 
-static void repaint_all(struct vt_core *c)
+void vt_repaint(struct vt_core *c)
 {
+	assert_held(&c->lock);
 	memset(c->shown, 0xff, c->rows * c->cols * sizeof(u32));
 	c->dirty = c->rows == 64 ? ~0ULL : (1ULL << c->rows) - 1;
-}
-
-bool vt_switch(unsigned index)
-{
-	struct vt_core *c = vt_core();
-	unsigned long flags;
-	bool done;
-
-	if (!c || !c->display || index >= VT_COUNT)
-		return false;
-	flags = spin_lock_irqsave(&c->lock);
-	done = !c->locked_switch;
-	if (done && index != c->foreground) {
-		c->previous = c->foreground;
-		c->foreground = index;
-		repaint_all(c);
-	}
-	spin_unlock_irqrestore(&c->lock, flags);
-	if (!done)
-		return false;
-	vt_flush(c, false);
-	vt_set_leds(&c->vc[index], c->vc[index].leds);
-	wake_up_all(&c->switched);
-	return true;
-}
-
-dev_t vt_foreground_dev(void)
-{
-	struct vt_core *c = vt_core();
-
-	return c && c->display ? c->vc[load_relaxed(&c->foreground)].line.dev : 0;
 }
 
 /* ---- the tty's driver ---- */
@@ -111,14 +82,25 @@ static size_t vt_write(struct tty *t, const u8 *buf, size_t n)
 	while (done < n) {
 		size_t piece = MIN(n - done, (size_t)VT_PIECE);
 		unsigned long flags = spin_lock_irqsave(&c->lock);
-		unsigned len;
+		unsigned len, show, hz, ms;
+		bool bell;
 
 		vc_put_bytes(vc, buf + done, piece);
 		len = vc->reply_len;
 		memcpy(reply, vc->reply, len);
 		vc->reply_len = 0;
+		bell = vc->bell;
+		show = vc->show;
+		hz = vc->bell_hz;
+		ms = vc->bell_ms;
+		vc->bell = false;
+		vc->show = 0;
 		spin_unlock_irqrestore(&c->lock, flags);
 		tty_input(&vc->line, reply, len);
+		if (unlikely(bell))
+			vt_sound(c, hz, ms);
+		if (unlikely(show))
+			vt_switch(show - 1);
 		done += piece;
 	}
 	if (vc->index == load_relaxed(&c->foreground))
@@ -139,11 +121,12 @@ static void vt_hangup(struct tty *t)
 
 	vc_reset(vc_of(t), false);
 	vc_of(t)->graphics = false;
+	vt_owner_reset(vc_of(t));
 	spin_unlock_irqrestore(&c->lock, flags);
 }
 
 /* ---- ioctls ---- */
-static bool may_configure(struct tty *t)
+bool vt_may_configure(struct tty *t)
 {
 	return (current->proc && current->proc->tty == t) || capable(CAP_SYS_TTY_CONFIG);
 }
@@ -153,89 +136,16 @@ static long out_int(unsigned long arg, int v)
 	return kerr_code(put_user(v, (int __user *)arg));
 }
 
-static long get_state(struct vt_core *c, unsigned long arg)
-{
-	struct abi_vt_stat st = { .v_active = (u16)(load_relaxed(&c->foreground) + 1), .v_state = 1 };
-
-	for (unsigned i = 0; i < VT_COUNT; i++)
-		if (c->vc[i].line.tty && load_relaxed(&c->vc[i].line.tty->opens))
-			st.v_state |= (u16)(2u << i);
-	return kerr_code(copy_out((struct abi_vt_stat __user *)arg, &st));
-}
-
-static long open_query(struct vt_core *c, unsigned long arg)
-{
-	for (unsigned i = 0; i < VT_COUNT; i++)
-		if (!c->vc[i].line.tty || !load_relaxed(&c->vc[i].line.tty->opens))
-			return out_int(arg, (int)i + 1);
-	return out_int(arg, -1);
-}
-
-static long activate(struct vt_core *c, struct tty *t, unsigned cmd, unsigned long arg)
-{
-	if (!may_configure(t))
-		return -EPERM;
-	if (arg == 0 || arg > VT_COUNT)
-		return -ENXIO;
-	if (cmd == VT_ACTIVATE) {
-		vt_switch((unsigned)arg - 1);
-		return 0;
-	}
-	return wait_event_interruptible(&c->switched, load_relaxed(&c->foreground) == arg - 1) ? -ERESTARTNOHAND : 0;
-}
-
-static long mode_ioctl(struct tty *t, unsigned cmd, unsigned long arg)
-{
-	struct abi_vt_mode m = { 0 };
-	kerr_t err;
-
-	if (cmd == VT_GETMODE)
-		return kerr_code(copy_out((struct abi_vt_mode __user *)arg, &m));
-	if (!may_configure(t))
-		return -EPERM;
-	err = copy_in(&m, (const struct abi_vt_mode __user *)arg);
-	if (err)
-		return kerr_code(err);
-	return m.mode == 0 ? 0 : -EINVAL; /* VT_AUTO only: switches are never left to a program */
-}
-
-static long vt_ioctl_switching(struct vt_core *c, struct tty *t, unsigned cmd, unsigned long arg)
-{
-	switch (cmd) {
-	case VT_OPENQRY:
-		return open_query(c, arg);
-	case VT_GETMODE:
-	case VT_SETMODE:
-		return mode_ioctl(t, cmd, arg);
-	case VT_GETSTATE:
-		return get_state(c, arg);
-	case VT_ACTIVATE:
-	case VT_WAITACTIVE:
-		return activate(c, t, cmd, arg);
-	case VT_DISALLOCATE:
-		if (arg > VT_COUNT)
-			return -ENXIO;
-		return arg && c->vc[arg - 1].line.tty && load_relaxed(&c->vc[arg - 1].line.tty->opens) ? -EBUSY : 0;
-	case VT_LOCKSWITCH:
-	case VT_UNLOCKSWITCH:
-		if (!capable(CAP_SYS_TTY_CONFIG))
-			return -EPERM;
-		store_relaxed(&c->locked_switch, cmd == VT_LOCKSWITCH);
-		return 0;
-	}
-	return -ENOIOCTLCMD;
-}
-
 static long set_kd_mode(struct vt_core *c, struct vc *vc, unsigned long arg)
 {
 	unsigned long flags;
 
-	if (arg > 1)
+	if (arg > 3)
 		return -EINVAL;
 	flags = spin_lock_irqsave(&c->lock);
-	vc->graphics = arg == 1;
+	vc->graphics = arg == 1; /* 2 and 3 are old names of text */
 	if (!vc->graphics && vc->index == c->foreground)
-		repaint_all(c);
+		vt_repaint(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 	vt_flush(c, false);
 	return 0;
@@ -254,7 +164,7 @@ static long key_entry(unsigned long arg)
 
 static long keyboard_set(struct tty *t, struct vc *vc, unsigned cmd, unsigned long arg)
 {
-	if (!may_configure(t))
+	if (!vt_may_configure(t))
 		return -EPERM;
 	switch (cmd) {
 	case KDSKBMODE:
@@ -285,7 +195,7 @@ static long vt_ioctl_keyboard(struct vt_core *c, struct tty *t, unsigned cmd, un
 	case KDGETMODE:
 		return out_int(arg, vc->graphics);
 	case KDSETMODE:
-		return may_configure(t) ? set_kd_mode(c, vc, arg) : -EPERM;
+		return vt_may_configure(t) ? set_kd_mode(c, vc, arg) : -EPERM;
 	case KDGKBMODE:
 		return out_int(arg, vc->kbd_mode);
 	case KDGKBMETA:
@@ -320,7 +230,11 @@ static long vt_ioctl(struct tty *t, unsigned cmd, unsigned long arg)
 		return (!sizes.v_rows || sizes.v_rows == c->rows) && (!sizes.v_cols || sizes.v_cols == c->cols) ? 0 : -EINVAL;
 	}
 	ret = vt_ioctl_switching(c, t, cmd, arg);
-	return ret == -ENOIOCTLCMD ? vt_ioctl_keyboard(c, t, cmd, arg) : ret;
+	if (ret == -ENOIOCTLCMD)
+		ret = vt_ioctl_keyboard(c, t, cmd, arg);
+	if (ret == -ENOIOCTLCMD)
+		ret = vt_ioctl_sound(c, t, cmd, arg);
+	return ret == -ENOIOCTLCMD ? vt_ioctl_linux(c, t, cmd, arg) : ret;
 }
 
 static const struct tty_driver_ops vt_ops = {
@@ -393,6 +307,10 @@ static kerr_t vc_setup(struct vt_core *c, struct vc *vc, unsigned index)
 	if (!vc->cells)
 		return KERR(ENOMEM);
 	vc->kbd_mode = 3; /* K_UNICODE */
+	memcpy(vc->palette, vt_default_palette, sizeof(vc->palette));
+	vc->default_attr = 7;
+	vc->underline_colour = 3;
+	vc->half_colour = 8;
 	flags = spin_lock_irqsave(&c->lock);
 	vc_reset(vc, true);
 	spin_unlock_irqrestore(&c->lock, flags);
@@ -442,14 +360,17 @@ kerr_t vt_register_display(struct vt_display *d)
 		kfree(c->shown);
 		return err;
 	}
+	vt_history_init(c);
 	flags = spin_lock_irqsave(&c->lock);
 	c->display = d;
-	repaint_all(c);
+	vt_repaint(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 	vt_flush(c, false);
 	err = dev_node_add("tty0", S_IFCHR | 0620, DEV(TTY_MAJOR, 0));
 	for (unsigned i = 0; i < VT_COUNT && !err; i++)
 		err = tty_line_register(&c->vc[i].line);
+	if (!err)
+		err = vt_vcs_register();
 	if (log_wanted()) {
 		c->log.name = "tty";
 		c->log.write = log_write;
@@ -467,7 +388,9 @@ kerr_t vt_init(void)
 		return KERR(ENOMEM);
 	spin_init(&c->lock, RANK_CONSOLE, "vt");
 	wait_queue_init(&c->switched);
+	c->pending = -1;
 	vt_keyboard_init(c);
+	vt_sound_init(c);
 	kernel()->tty.vt = c;
 	return 0;
 }

@@ -20,98 +20,112 @@ void vc_reply(struct vc *vc, const char *text)
 /* ---- colours ---- */
 static const u8 ansi_to_vga[8] = { 0, 4, 2, 6, 1, 5, 3, 7 };
 
-static u8 rgb_to_vga(unsigned r, unsigned g, unsigned b)
+u8 vt_vga_colour(unsigned n)
 {
-	unsigned rg = MAX(r, g), max = MAX(rg, b), half = max / 2;
-	u8 hue = (u8)((r > half ? 4 : 0) | (g > half ? 2 : 0) | (b > half ? 1 : 0));
-
-	if (max < 0x30)
-		return 0;
-	if (hue == 7 && max <= 0x70)
-		return 8;
-	return max > 0xc0 ? hue | 8 : hue;
+	return (u8)(ansi_to_vga[n & 7] | (n & 8));
 }
 
-static u8 colour256(unsigned n)
+struct rgb {
+	unsigned r, g, b;
+};
+
+/* A foreground is a hue and perhaps bold, as it stands alone. */
+static void set_foreground(struct vt_pen *p, struct rgb c)
 {
-	static const u8 level[6] = { 0, 0x5f, 0x87, 0xaf, 0xd7, 0xff };
+	unsigned rg = MAX(c.r, c.g), max = MAX(rg, c.b), half = max / 2;
+
+	p->fg = (u8)((c.r > half ? 4 : 0) | (c.g > half ? 2 : 0) | (c.b > half ? 1 : 0));
+	p->half = false;
+	p->bold = max > 0xaa;
+	if (p->fg == 7 && max <= 0x55) {
+		p->fg = 0;
+		p->bold = true;
+	}
+}
+
+static void set_background(struct vt_pen *p, struct rgb c)
+{
+	p->bg = (u8)((c.r & 0x80 ? 4 : 0) | (c.g & 0x80 ? 2 : 0) | (c.b & 0x80 ? 1 : 0));
+}
+
+static struct rgb colour256(unsigned n)
+{
+	unsigned on = n < 8 ? 0xaa : 0xff, off = n < 8 ? 0 : 0x55;
 
 	if (n < 16)
-		return (u8)(ansi_to_vga[n & 7] | (n & 8));
-	if (n >= 232) {
-		unsigned grey = 8 + (MIN(n, 255u) - 232) * 10;
-
-		return rgb_to_vga(grey, grey, grey);
-	}
+		return (struct rgb){ n & 1 ? on : off, n & 2 ? on : off, n & 4 ? on : off };
+	if (n >= 232)
+		return (struct rgb){ (n - 232) * 10 + 8, (n - 232) * 10 + 8, (n - 232) * 10 + 8 };
 	n -= 16;
-	return rgb_to_vga(level[n / 36], level[n / 6 % 6], level[n % 6]);
+	return (struct rgb){ n / 36 * 255 / 6, n / 6 % 6 * 255 / 6, n % 6 * 255 / 6 };
 }
 
-/* 38;5;n or 38;2;r;g;b at par[i]. Returns how many parameters were used after it, the colour in *out (-1: not understood). */
-static unsigned extended_colour(struct vc *vc, unsigned i, int *out)
+/* 38 or 48 at par[i], then 5;n or 2;r;g;b. Returns how many parameters were used after it; nothing is set if they are not understood. */
+static unsigned extended_colour(struct vc *vc, unsigned i, void (*set)(struct vt_pen *p, struct rgb c))
 {
-	*out = -1;
-	if (i + 2 <= vc->npar && vc->par[i + 1] == 5) {
-		*out = colour256(MIN(vc->par[i + 2], 255u));
+	const unsigned *par = vc->par + i + 1;
+	unsigned left = vc->npar - i;
+
+	if (left >= 2 && par[0] == 5) {
+		set(&vc->pen, colour256(par[1] & 255));
 		return 2;
 	}
-	if (i + 4 <= vc->npar && vc->par[i + 1] == 2) {
-		*out = rgb_to_vga(MIN(vc->par[i + 2], 255u), MIN(vc->par[i + 3], 255u), MIN(vc->par[i + 4], 255u));
+	if (left >= 4 && par[0] == 2) {
+		set(&vc->pen, (struct rgb){ par[1] & 255, par[2] & 255, par[3] & 255 });
 		return 4;
 	}
-	return 0;
+	return left ? 1 : 0;
 }
 
 static void sgr_reset(struct vc *vc)
 {
 	struct vt_pen *p = &vc->pen;
 
-	p->fg = 7;
-	p->bg = 0;
-	p->bold = p->half = p->underline = p->blink = p->reverse = false;
+	p->fg = vc->default_attr & 15;
+	p->bg = vc->default_attr >> 4;
+	p->bold = p->half = p->italic = p->underline = p->blink = p->reverse = false;
 }
 
+/* 10: the usual characters. 11, 12: the font's own codes, control characters shown; with 12 the upper half of them. */
 static void sgr_font(struct vc *vc, unsigned v)
 {
-	/* 10: the usual font. 11, 12: the font's own codes, control characters shown (console_codes(4)). */
 	vc->show_controls = v != 10;
-	vc->pen.charset[vc->pen.shift] = v == 10 ? CHARSET_LATIN1 : CHARSET_IBM;
+	vc->upper_half = v == 12;
+	vc->translate = v == 10 ? vc->pen.charset[vc->pen.shift] : CHARSET_IBM;
 }
 
 static unsigned sgr_one(struct vc *vc, unsigned i)
 {
 	struct vt_pen *p = &vc->pen;
 	unsigned v = vc->par[i], used = 0;
-	int colour;
 
 	switch (v) {
 	case 0: sgr_reset(vc); break;
 	case 1: p->bold = true; p->half = false; break;
 	case 2: p->half = true; p->bold = false; break;
+	case 3: p->italic = true; break;
 	case 4: p->underline = true; break;
 	case 5: p->blink = true; break;
 	case 7: p->reverse = true; break;
 	case 10: case 11: case 12: sgr_font(vc, v); break;
 	case 21: p->underline = true; break;
 	case 22: p->bold = p->half = false; break;
+	case 23: p->italic = false; break;
 	case 24: p->underline = false; break;
 	case 25: p->blink = false; break;
 	case 27: p->reverse = false; break;
 	case 30 ... 37: p->fg = ansi_to_vga[v - 30]; break;
-	case 38:
-		used = extended_colour(vc, i, &colour);
-		if (colour >= 0)
-			p->fg = (u8)colour;
-		break;
-	case 39: p->fg = 7; break;
+	case 38: used = extended_colour(vc, i, set_foreground); break;
+	case 39: p->fg = vc->default_attr & 15; break;
 	case 40 ... 47: p->bg = ansi_to_vga[v - 40]; break;
-	case 48:
-		used = extended_colour(vc, i, &colour);
-		if (colour >= 0)
-			p->bg = (u8)(colour & 7);
+	case 48: used = extended_colour(vc, i, set_background); break;
+	case 49: p->bg = vc->default_attr >> 4; break;
+	case 90 ... 97:
+		p->fg = ansi_to_vga[v - 90];
+		p->bold = true;
+		p->half = false;
 		break;
-	case 49: p->bg = 0; break;
-	case 90 ... 97: p->fg = (u8)(ansi_to_vga[v - 90] | 8); break;
+	case 98: case 99: p->bold = true; p->half = false; break;
 	case 100 ... 107: p->bg = ansi_to_vga[v - 100]; break;
 	default: break;
 	}
@@ -183,7 +197,7 @@ static void report(struct vc *vc)
 	if (vc->par[0] == 5)
 		vc_reply(vc, "\033[0n");
 	if (vc->par[0] == 6) {
-		ksnprintf(text, sizeof(text), "\033[%u;%uR", vc->pen.y + 1 - (vc->origin ? vc->top : 0), vc->pen.x + 1);
+		ksnprintf(text, sizeof(text), "\033[%u;%uR", vc->pen.y + 1 + (vc->origin ? vc->top : 0), vc->pen.x + 1);
 		vc_reply(vc, text);
 	}
 }
@@ -202,10 +216,9 @@ static void set_region(struct vc *vc)
 
 static void lines_in_region(struct vc *vc, int n)
 {
-	if (vc->pen.y < vc->top || vc->pen.y >= vc->bottom)
+	if (vc->pen.y >= vc->bottom) /* above the region is as good as in it, as on Linux */
 		return;
 	vc_scroll(vc, vc->pen.y, vc->bottom, n);
-	vc->pen.x = 0;
 	vc->wrap_pending = false;
 }
 
@@ -213,7 +226,7 @@ static void clear_tabs(struct vc *vc)
 {
 	if (vc->par[0] == 0)
 		vc->tabs[vc->pen.x / 32] &= ~(1u << (vc->pen.x % 32));
-	else if (vc->par[0] == 3 || vc->par[0] == 5)
+	else if (vc->par[0] == 3)
 		memset(vc->tabs, 0, sizeof(vc->tabs));
 }
 
@@ -224,6 +237,33 @@ static void set_leds(struct vc *vc)
 			vc->leds = 0;
 		else if (vc->par[i] <= 3)
 			vc->leds |= (u8)(1u << (vc->par[i] - 1));
+}
+
+/* ESC [ n ; m ]: the settings of setterm(1). The screen is never blanked. */
+static void setting(struct vc *vc)
+{
+	unsigned v = vc->par[1];
+
+	switch (vc->par[0]) {
+	case 1:
+		if (vc->npar && v < 16)
+			vc->underline_colour = vt_vga_colour(v);
+		break;
+	case 2:
+		if (vc->npar && v < 16)
+			vc->half_colour = vt_vga_colour(v);
+		break;
+	case 8: vc->default_attr = vc->attr; break;
+	case 10: vc->bell_hz = vc->npar ? v : VT_BELL_HZ; break;
+	case 11: vc->bell_ms = vc->npar ? MIN(v, 2000u) : VT_BELL_MS; break;
+	case 12:
+		if (v >= 1 && v <= VT_COUNT)
+			vc->show = v;
+		return;
+	case 15: vc->show = vt_core()->previous + 1; return;
+	default: return;
+	}
+	vc_update_attr(vc);
 }
 
 static bool cursor_move(struct vc *vc, u8 final)
@@ -254,14 +294,13 @@ static void csi_plain(struct vc *vc, u8 final)
 	if (cursor_move(vc, final))
 		return;
 	switch (final) {
+	case ']': setting(vc); break;
 	case '@': vc_insert_chars(vc, n); break;
 	case 'J': vc_erase_display(vc, vc->par[0]); break;
 	case 'K': vc_erase_line(vc, vc->par[0]); break;
 	case 'L': lines_in_region(vc, -(int)n); break;
 	case 'M': lines_in_region(vc, (int)n); break;
 	case 'P': vc_delete_chars(vc, n); break;
-	case 'S': vc_scroll(vc, vc->top, vc->bottom, (int)n); break;
-	case 'T': vc_scroll(vc, vc->top, vc->bottom, -(int)n); break;
 	case 'X':
 		vc_fill(vc, vc->pen.y, vc->pen.x, MIN(n, vt_core()->cols - vc->pen.x));
 		vc->wrap_pending = false;
@@ -276,11 +315,7 @@ static void csi_plain(struct vc *vc, u8 final)
 	case 'q': set_leds(vc); break;
 	case 'r': set_region(vc); break;
 	case 's': vc->saved = vc->pen; break;
-	case 'u':
-		vc->pen = vc->saved;
-		vc_update_attr(vc);
-		vc_goto(vc, (int)vc->pen.x, (int)vc->pen.y);
-		break;
+	case 'u': vc_restore(vc); break;
 	default: break;
 	}
 }

@@ -12,7 +12,7 @@ void vc_reset(struct vc *vc, bool clear)
 {
 	struct vt_core *c = vt_core();
 
-	vc->pen = (struct vt_pen){ .fg = 7, .charset = { CHARSET_LATIN1, CHARSET_GRAPHICS } };
+	vc->pen = (struct vt_pen){ .fg = vc->default_attr & 15, .bg = vc->default_attr >> 4, .charset = { CHARSET_LATIN1, CHARSET_GRAPHICS } };
 	vc->saved = vc->pen;
 	vc->top = 0;
 	vc->bottom = c->rows;
@@ -20,8 +20,11 @@ void vc_reset(struct vc *vc, bool clear)
 	vc->autowrap = vc->cursor_on = true;
 	vc->state = VT_GROUND;
 	vc->utf_need = 0;
-	vc->utf_off = false;
+	vc->utf_off = vc->upper_half = false;
+	vc->translate = CHARSET_LATIN1;
 	vc->app_cursor = vc->app_keypad = false;
+	vc->bell_hz = VT_BELL_HZ;
+	vc->bell_ms = VT_BELL_MS;
 	vc->reply_len = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(vc->tabs); i++)
 		vc->tabs[i] = 0x01010101;
@@ -39,12 +42,12 @@ static void tab(struct vc *vc)
 		if (vc->tabs[vc->pen.x / 32] & (1u << (vc->pen.x % 32)))
 			break;
 	}
-	vc->wrap_pending = false;
 }
 
-static void restore_cursor(struct vc *vc)
+void vc_restore(struct vc *vc)
 {
 	vc->pen = vc->saved;
+	vc->translate = vc->pen.charset[vc->pen.shift];
 	vc_update_attr(vc);
 	vc_goto(vc, (int)vc->pen.x, (int)vc->pen.y);
 }
@@ -62,11 +65,13 @@ static bool control(struct vc *vc, u8 c)
 {
 	switch (c) {
 	case 0:
-	case 7:
 	case 127:
 		break;
+	case 7:
+		vc->bell = true;
+		break;
 	case '\b':
-		if (vc->pen.x && !vc->wrap_pending)
+		if (vc->pen.x)
 			vc->pen.x--;
 		vc->wrap_pending = false;
 		break;
@@ -85,10 +90,10 @@ static bool control(struct vc *vc, u8 c)
 		vc->wrap_pending = false;
 		break;
 	case 14:
-		vc->pen.shift = 1;
-		break;
 	case 15:
-		vc->pen.shift = 0;
+		vc->pen.shift = c == 14;
+		vc->translate = vc->pen.charset[vc->pen.shift];
+		vc->show_controls = c == 14;
 		break;
 	case 24:
 	case 26:
@@ -115,7 +120,7 @@ static void escape(struct vc *vc, u8 c)
 		vc->charset_slot = c == ')';
 		vc->state = VT_CHARSET;
 		break;
-	case 'P': case '_': case '^': case 'X':
+	case 'P': case '_': case '^':
 		vc->string_esc = 0;
 		vc->state = VT_STRING;
 		break;
@@ -128,7 +133,7 @@ static void escape(struct vc *vc, u8 c)
 	case 'H': vc->tabs[vc->pen.x / 32] |= 1u << (vc->pen.x % 32); break;
 	case 'Z': vc_reply(vc, "\033[?6c"); break;
 	case '7': vc->saved = vc->pen; break;
-	case '8': restore_cursor(vc); break;
+	case '8': vc_restore(vc); break;
 	case '=': store_relaxed(&vc->app_keypad, true); break;
 	case '>': store_relaxed(&vc->app_keypad, false); break;
 	case 'c': vc_reset(vc, true); break;
@@ -141,8 +146,10 @@ static void csi_byte(struct vc *vc, u8 c)
 	if (c >= '0' && c <= '9') {
 		unsigned v = vc->par[vc->npar];
 
-		vc->par[vc->npar] = v > 99999 ? v : v * 10 + (unsigned)(c - '0');
-	} else if (c == ';' || c == ':') {
+		vc->par[vc->npar] = v * 10 + (unsigned)(c - '0');
+	} else if (c == ':') {
+		vc->state = VT_CSI_IGNORE;
+	} else if (c == ';') {
 		if (vc->npar + 1 < VT_MAX_PARAMS)
 			vc->npar++;
 		else
@@ -177,15 +184,44 @@ static void charset(struct vc *vc, u8 c)
 		vc->pen.charset[vc->charset_slot] = CHARSET_LATIN1;
 	else if (c == 'U')
 		vc->pen.charset[vc->charset_slot] = CHARSET_IBM;
+	if (vc->charset_slot == vc->pen.shift)
+		vc->translate = vc->pen.charset[vc->pen.shift];
 }
 
-/* OSC: ESC ] P nrrggbb sets a palette entry (not shown here), ESC ] R resets it; all else is text up to BEL or ST. */
+static int hex_digit(u8 c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void palette_byte(struct vc *vc, u8 c)
+{
+	int digit = hex_digit(c);
+	u8 *p = vc->osc_par;
+
+	if (digit < 0) {
+		vc->state = VT_GROUND;
+		return;
+	}
+	p[vc->osc_count++] = (u8)digit;
+	if (vc->osc_count < 7)
+		return;
+	for (unsigned i = 0; i < 3; i++)
+		vc->palette[vt_vga_colour(p[0])][i] = (u8)(p[1 + 2 * i] << 4 | p[2 + 2 * i]);
+	vt_palette_show(vc);
+	vc->state = VT_GROUND;
+}
+
+/* OSC: ESC ] P nrrggbb sets a palette entry, ESC ] R resets them all; all else is text up to BEL or ST. */
 static void osc_byte(struct vc *vc, u8 c)
 {
 	if (c == 'P') {
-		vc->osc_count = 7;
+		vc->osc_count = 0;
 		vc->state = VT_OSC_PALETTE;
 	} else if (c == 'R') {
+		vt_palette_reset(vc);
 		vc->state = VT_GROUND;
 	} else {
 		vc->string_esc = 0;
@@ -218,10 +254,7 @@ static void sequence_byte(struct vc *vc, u8 c)
 			vc->state = VT_GROUND;
 		return;
 	case VT_OSC: osc_byte(vc, c); return;
-	case VT_OSC_PALETTE:
-		if (!--vc->osc_count)
-			vc->state = VT_GROUND;
-		return;
+	case VT_OSC_PALETTE: palette_byte(vc, c); return;
 	case VT_CHARSET: charset(vc, c); break;
 	case VT_HASH:
 		if (c == '8')
@@ -236,15 +269,17 @@ static void sequence_byte(struct vc *vc, u8 c)
 	vc->state = VT_GROUND;
 }
 
-static void show(struct vc *vc, u32 ch)
+/* A byte outside UTF-8: by the character set in use. What the font has not it shows by the byte's code. */
+static void show_byte(struct vc *vc, u8 c)
 {
-	u8 set = vc->pen.charset[vc->pen.shift];
+	u32 ch = vc->upper_half ? c | 0x80u : c;
 
-	if (set == CHARSET_GRAPHICS && ch >= 0x5f && ch <= 0x7e)
+	if (vc->translate == CHARSET_IBM)
+		ch |= VT_FONT_CODES;
+	else if (vc->translate == CHARSET_GRAPHICS && ch >= 0x5f && ch <= 0x7e)
 		ch = vt_dec_graphics[ch - 0x5f];
-	else if (set == CHARSET_IBM && ch < 256 && ch)
-		ch = vt_cp437[ch];
-	vc_put_char(vc, ch);
+	if (ch >= 0x20)
+		vc_put_char(vc, vt_has_code(ch) ? ch : VT_FONT_CODES | c);
 }
 
 /* A byte above 0x7f in the ground state, or one that breaks a sequence off. True: c is used up. */
@@ -263,42 +298,54 @@ static bool utf8_byte(struct vc *vc, u8 c)
 			vc->utf_char = 0xfffd;
 		if (vc->utf_char == 0x9b)
 			begin_csi(vc);
-		else if (vc->utf_char >= 0xa0)
-			show(vc, vc->utf_char);
+		else
+			vc_put_char(vc, vc->utf_char);
 		return true;
 	}
-	if (c >= 0xc2 && c <= 0xf4) {
-		vc->utf_need = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-		vc->utf_char = c & (0x3f >> vc->utf_need);
-		vc->utf_min = vc->utf_need == 1 ? 0x80 : vc->utf_need == 2 ? 0x800 : 0x10000;
+	if (c >= 0xc0 && c < 0xfe) { /* also what is too long by RFC 3629: it becomes one wrong character */
+		unsigned more = c >= 0xfc ? 5 : c >= 0xf8 ? 4 : c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+
+		vc->utf_need = (u8)more;
+		vc->utf_char = c & (0x3fu >> more);
+		vc->utf_min = more == 1 ? 0x80 : 1u << (5 * more + 1);
 		return true;
 	}
 	vc_put_char(vc, 0xfffd);
 	return true;
 }
 
+/* Is the byte a control character, where it is not part of UTF-8? */
+static bool is_control(const struct vc *vc, u8 c)
+{
+	static const u32 always = 1u | 1u << '\b' | 1u << '\n' | 1u << '\f' | 1u << '\r' | 1u << 14 | 1u << 15 | 1u << 27;
+	static const u32 usually = always | 1u << 7 | 1u << '\t' | 1u << '\v' | 1u << 24 | 1u << 26;
+
+	if (c >= 32)
+		return c == 0x9b || (c == 127 && !vc->show_controls);
+	return !((vc->show_controls ? ~always : vc->utf_off ? ~usually : 0) >> c & 1);
+}
+
 static void ground_byte(struct vc *vc, u8 c)
 {
-	if (vc->show_controls) {
-		static const u32 always = (1u << '\b') | (1u << '\n') | (1u << '\f') | (1u << '\r') | (1u << 14) | (1u << 15) | (1u << 27);
-
-		if (c < 32 && ((always >> c) & 1))
-			control(vc, c);
-		else if (c)
-			show(vc, c);
+	if (!vc->utf_off && !vc->show_controls && (c >= 0x80 || vc->utf_need) && utf8_byte(vc, c))
 		return;
-	}
-	if (!vc->utf_off && (c >= 0x80 || vc->utf_need) && utf8_byte(vc, c))
-		return;
-	if (c == 0x9b && vc->utf_off)
+	if (c == 0x9b)
 		begin_csi(vc);
-	else if (!control(vc, c))
-		show(vc, c);
+	else if (is_control(vc, c))
+		control(vc, c);
+	else if (vc->utf_off || vc->show_controls)
+		show_byte(vc, c);
+	else
+		vc_put_char(vc, c); /* ASCII is the same in every set of UTF-8 */
 }
 
 void vc_put_bytes(struct vc *vc, const u8 *buf, size_t n)
 {
-	assert_held(&vt_core()->lock);
+	struct vt_core *c = vt_core();
+
+	assert_held(&c->lock);
+	if (unlikely(c->history.view) && vc->index == c->foreground)
+		vt_history_look(c, -(int)c->history.view);
 	for (; n--; buf++)
 		if (likely(vc->state == VT_GROUND))
 			ground_byte(vc, *buf);

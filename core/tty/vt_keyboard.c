@@ -215,6 +215,8 @@ static bool system_key(struct vt_core *c, struct vc *vc, unsigned key, unsigned 
 			c->kbd.want_vt = fn;
 	} else if ((mods & MOD_ALT) && (key == KEY_LEFT || key == KEY_RIGHT)) {
 		c->kbd.want_vt = (int)((vc->index + (key == KEY_RIGHT ? 1 : VT_COUNT - 1)) % VT_COUNT);
+	} else if ((mods & MOD_SHIFT) && (key == KEY_PAGEUP || key == KEY_PAGEDOWN)) {
+		c->kbd.scroll += (int)c->rows / 2 * (key == KEY_PAGEUP ? 1 : -1);
 	} else if (key == KEY_CAPSLOCK || key == KEY_NUMLOCK || key == KEY_SCROLLLOCK) {
 		if (!repeat)
 			vc->leds ^= key == KEY_CAPSLOCK ? LOCK_CAPS : key == KEY_NUMLOCK ? LOCK_NUM : LOCK_SCROLL;
@@ -283,7 +285,7 @@ void vt_key(unsigned key, int value)
 	else if (!value && key == KEY_LEFTALT)
 		alt_released(c, &out);
 	leds = vc->leds;
-	work = c->kbd.want_vt >= 0 || c->kbd.reboot || leds != old_leds;
+	work = c->kbd.want_vt >= 0 || c->kbd.scroll || c->kbd.reboot || leds != old_leds;
 	spin_unlock_irqrestore(&c->kbd.lock, flags);
 	if (work)
 		work_queue(&c->kbd.work);
@@ -317,6 +319,18 @@ static void hold_output(struct vc *vc)
 	mutex_unlock(&t->ldisc);
 }
 
+static void look_back(struct vt_core *c, int lines)
+{
+	unsigned long flags;
+
+	if (!lines)
+		return;
+	flags = spin_lock_irqsave(&c->lock);
+	vt_history_look(c, lines);
+	spin_unlock_irqrestore(&c->lock, flags);
+	vt_flush(c, false);
+}
+
 static void keyboard_work(struct work *w)
 {
 	struct vt_core *c = vt_core();
@@ -324,12 +338,15 @@ static void keyboard_work(struct work *w)
 	unsigned long flags = spin_lock_irqsave(&c->kbd.lock);
 	int want = c->kbd.want_vt;
 	bool reboot = c->kbd.reboot;
+	int look = c->kbd.scroll;
 
 	(void)w;
+	c->kbd.scroll = 0;
 	c->kbd.want_vt = -1;
 	c->kbd.reboot = false;
 	spin_unlock_irqrestore(&c->kbd.lock, flags);
 	vt_set_leds(vc, vc->leds);
+	look_back(c, look);
 	hold_output(vc);
 	if (want >= 0)
 		vt_switch((unsigned)want);
@@ -350,6 +367,15 @@ void vt_keyboard_register(void (*set_leds)(u8 leds))
 {
 	if (vt_core())
 		vt_core()->kbd.set_leds = set_leds;
+}
+
+u8 vt_shift_state(struct vt_core *c)
+{
+	unsigned long flags = spin_lock_irqsave(&c->kbd.lock);
+	u8 state = (u8)modifiers(c);
+
+	spin_unlock_irqrestore(&c->kbd.lock, flags);
+	return state;
 }
 
 u16 vt_keysym(unsigned key, unsigned mods)

@@ -7,6 +7,7 @@
 
 #include <maestro/lib.h>
 
+#define VT_ITALIC_COLOUR 2
 #define COLS (vt_core()->cols)
 #define ROWS (vt_core()->rows)
 
@@ -27,35 +28,29 @@ void vc_dirty(struct vc *vc, unsigned row, unsigned count)
 		c->dirty |= 1ULL << row;
 }
 
-/* Colours as VGA has them: bold is the bright foreground, half is dark grey, underline is bright white; blink is the high bit. */
+static u8 combine(const struct vc *vc, u8 fg, bool bold, bool reverse)
+{
+	const struct vt_pen *p = &vc->pen;
+	u8 a = (u8)(fg | p->bg << 4);
+
+	if (reverse != vc->reverse_screen)
+		a = (u8)((a & 0x88) | (a & 0x70) >> 4 | (a & 7) << 4);
+	return a ^ (u8)((p->blink ? 0x80 : 0) | (bold ? 8 : 0));
+}
+
+/* Colours as VGA has them. Italic, underline and half bright are shown as colours of their own; bold turns the bright bit over; blink is the high bit. */
 void vc_update_attr(struct vc *vc)
 {
 	struct vt_pen *p = &vc->pen;
-	u8 fg = p->fg, bg = p->bg;
+	u8 fg = p->italic ? VT_ITALIC_COLOUR : p->underline ? vc->underline_colour : p->half ? vc->half_colour : p->fg;
 
-	if (p->underline)
-		fg = 15;
-	else if (p->half)
-		fg = 8;
-	if (p->reverse != vc->reverse_screen) {
-		u8 low = fg & 7;
-
-		fg = (u8)((fg & 8) | bg);
-		bg = low;
-	}
-	if (p->bold)
-		fg |= 8;
-	vc->attr = (u8)(fg | (bg << 4) | (p->blink ? 0x80 : 0));
+	vc->attr = combine(vc, fg, p->bold, p->reverse);
 }
 
-/* Erased cells keep the background, lose blink and underline. */
+/* Erased cells have the colours, and blink, of what is written, and nothing of its emphasis. */
 static u32 blank(const struct vc *vc)
 {
-	u8 attr = vc->attr & 0x7f;
-
-	if (vc->pen.underline || vc->pen.half || vc->pen.bold)
-		attr = (u8)((attr & 0x70) | 7);
-	return ' ' | ((u32)attr << 24);
+	return ' ' | ((u32)combine(vc, vc->pen.fg, false, false) << 24);
 }
 
 void vc_fill(struct vc *vc, unsigned row, unsigned col, size_t count)
@@ -76,11 +71,16 @@ void vc_scroll(struct vc *vc, unsigned top, unsigned bottom, int lines)
 	size_t row_size = COLS * sizeof(u32);
 
 	DEBUG_ASSERT(top < bottom && bottom <= ROWS);
-	if (n > height)
-		n = height;
-	if (n < height && lines > 0)
+	if (n >= height)
+		n = height - 1; /* one line always stays, as on Linux */
+	if (!n)
+		return;
+	if (lines > 0 && top == 0 && vc->index == vt_core()->foreground)
+		for (unsigned row = 0; row < n; row++)
+			vt_history_push(vt_core(), cell(vc, row, 0));
+	if (lines > 0)
 		memmove(cell(vc, top, 0), cell(vc, top + n, 0), (height - n) * row_size);
-	else if (n < height)
+	else
 		memmove(cell(vc, top + n, 0), cell(vc, top, 0), (height - n) * row_size);
 	vc_fill(vc, lines > 0 ? bottom - n : top, 0, (size_t)n * COLS);
 	vc_dirty(vc, top, height);

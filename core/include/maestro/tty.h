@@ -92,9 +92,13 @@ kerr_t vt_register_display(struct vt_display *d) __must_check;
 void vt_key(unsigned keycode, int value);
 /* What sets a keyboard's lights (1 scroll, 2 num, 4 caps). Any context; may not sleep. */
 void vt_keyboard_register(void (*set_leds)(u8 leds));
+/* What makes a tone of so many Hz (0: silence). Any context; may not sleep. */
+void vt_sound_register(void (*tone)(unsigned hz));
 kerr_t vt_init(void) __must_check;
-/* Characters: a font's code for a Unicode character ('?' if none), code page 437, DEC line drawing 0x5f..0x7e, columns (0, 1, 2). Any context. */
+#define VT_FONT_CODES 0xf000u /* from here 256 private characters that are the font's codes themselves */
+/* Characters: a font's code for a Unicode character (a square if none), whether it has one, code page 437, DEC line drawing 0x5f..0x7e, columns (0, 1, 2). Any context. */
 u8 vt_to_cp437(u32 ch);
+bool vt_has_code(u32 ch);
 unsigned vt_char_width(u32 ch);
 extern const u16 vt_cp437[256];
 extern const u16 vt_dec_graphics[32];

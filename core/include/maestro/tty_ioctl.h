@@ -67,6 +67,8 @@
 #define TIOCM_OUT2 0x4000
 #define TIOCM_LOOP 0x8000
 
+#define GIO_CMAP 0x4b70
+#define PIO_CMAP 0x4b71
 #define KIOCSOUND 0x4b2f
 #define KDMKTONE 0x4b30
 #define KDGETLED 0x4b31
@@ -81,10 +83,13 @@
 #define KDSKBMETA 0x4b63
 #define KDGKBLED 0x4b64
 #define KDSKBLED 0x4b65
+#define VT_AUTO 0
+#define VT_PROCESS 1
 #define VT_OPENQRY 0x5600
 #define VT_GETMODE 0x5601
 #define VT_SETMODE 0x5602
 #define VT_GETSTATE 0x5603
+#define VT_RELDISP 0x5605
 #define VT_ACTIVATE 0x5606
 #define VT_WAITACTIVE 0x5607
 #define VT_DISALLOCATE 0x5608

@@ -5,3 +5,4 @@
 void serial_probe(void);
 void vga_probe(void);
 void ps2_probe(void);
+void speaker_probe(void);

@@ -9,4 +9,5 @@ void x86_console_drivers_init(void)
 	vga_probe();
 	serial_probe();
 	ps2_probe();
+	speaker_probe();
 }

@@ -14,6 +14,8 @@
 #define ROWS 25u
 #define VGA_TEXT ((volatile u16 *)(HAL_DIRECT_BASE + 0xB8000))
 #define CRTC 0x3D4
+#define DAC_INDEX 0x3C8
+#define DAC_DATA 0x3C9
 
 static struct vt_display display;
 static unsigned cursor_at = ~0u;
@@ -48,6 +50,19 @@ static void vga_cursor(struct vt_display *d, unsigned row, unsigned col, bool vi
 	}
 }
 
+/* Text attributes name registers of the attribute controller, which the firmware leaves at these entries of the DAC. */
+static void vga_palette(struct vt_display *d, const u8 rgb[16][3])
+{
+	static const u8 entry[16] = { 0, 1, 2, 3, 4, 5, 0x14, 7, 0x38, 0x39, 0x3a, 0x3b, 0x3c, 0x3d, 0x3e, 0x3f };
+
+	(void)d;
+	for (unsigned i = 0; i < 16; i++) {
+		outb(DAC_INDEX, entry[i]);
+		for (unsigned j = 0; j < 3; j++)
+			outb(DAC_DATA, rgb[i][j] >> 2);
+	}
+}
+
 void vga_probe(void)
 {
 	/* The display begins at the start of its memory whatever the firmware left; an index register that keeps no value: no VGA. */
@@ -62,6 +77,7 @@ void vga_probe(void)
 	display.rows = ROWS;
 	display.put = vga_put;
 	display.cursor = vga_cursor;
+	display.palette = vga_palette;
 	if (vt_register_display(&display))
 		klog_err("vga: the screen could not be set up");
 }
