@@ -14,6 +14,7 @@ struct timerfd {
 	struct spinlock lock; /* irqsave */
 	u64 ticks;	      /* [lock] expirations not yet read */
 	ktime_t next, interval; /* [lock] monotonic; next 0: not armed */
+	bool expired;	      /* [lock] `next` was the last expiration: periods since are counted, and the timer runs again, when somebody looks */
 	bool cancelled;	      /* [lock] the clock was set under a timer that wants to know */
 	int clock;	      /* [c] */
 	/* [vfs.timerfd_lock] */
@@ -32,13 +33,29 @@ static void timerfd_fire(struct timer *t)
 
 	if (tf->next) {
 		tf->ticks++;
-		/* Later ticks are counted when somebody reads: one timer a period is enough to wake. */
-		tf->next = tf->interval ? tf->next + tf->interval : 0;
-		if (tf->next)
-			timer_start(&tf->timer, tf->next);
+		tf->expired = tf->interval != 0; /* started again here, a period shorter than an interrupt would leave time for nothing else */
+		if (!tf->interval)
+			tf->next = 0;
 	}
 	spin_unlock_irqrestore(&tf->lock, flags);
 	wake_up_n(&tf->wq, 0, EPOLLIN | EPOLLRDNORM);
+}
+
+/* Counts the periods that are over since the timer fired, and starts it for the next. */
+static void catch_up(struct timerfd *tf)
+{
+	ktime_t now = ktime_get();
+	u64 missed;
+
+	assert_held(&tf->lock);
+	if (!tf->expired)
+		return;
+	tf->expired = false;
+	missed = now > tf->next ? div64_u64((u64)(now - tf->next), (u64)tf->interval) : 0;
+	tf->ticks += missed;
+	tf->next += (ktime_t)missed * tf->interval; /* not after now */
+	tf->next = tf->interval > S64_MAX - tf->next ? S64_MAX : tf->next + tf->interval;
+	timer_start(&tf->timer, tf->next);
 }
 
 static ssize_t timerfd_read(struct file *f, struct iov_iter *it, loff_t *pos)
@@ -55,8 +72,11 @@ static ssize_t timerfd_read(struct file *f, struct iov_iter *it, loff_t *pos)
 		kerr_t err;
 
 		flags = spin_lock_irqsave(&tf->lock);
-		n = tf->ticks;
 		cancelled = tf->cancelled;
+		if (cancelled)
+			tf->expired = false; /* it stands still, as on Linux */
+		catch_up(tf);
+		n = tf->ticks;
 		tf->ticks = 0;
 		tf->cancelled = false;
 		spin_unlock_irqrestore(&tf->lock, flags);
@@ -111,7 +131,8 @@ void timerfd_clock_moved(s64 delta)
 		spin_lock(&tf->lock);
 		if (tf->next) {
 			tf->next = MAX(tf->next - delta, (ktime_t)1);
-			timer_start(&tf->timer, tf->next);
+			if (!tf->expired)
+				timer_start(&tf->timer, tf->next);
 		}
 		if (tf->cancel_on_set) {
 			tf->cancelled = true;
@@ -133,6 +154,7 @@ static void timerfd_release(struct inode *inode, struct file *f)
 	follow_clock(tf, 0);
 	flags = spin_lock_irqsave(&tf->lock);
 	tf->next = 0;
+	tf->expired = false;
 	spin_unlock_irqrestore(&tf->lock, flags);
 	timer_cancel_sync(&tf->timer);
 	kfree(tf);
@@ -177,8 +199,10 @@ long sys_timerfd_create(int clock, int flags)
 static void timerfd_get(struct timerfd *tf, struct timerfd_spec *out)
 {
 	unsigned long flags = spin_lock_irqsave(&tf->lock);
-	ktime_t next = tf->next, interval = tf->interval;
+	ktime_t next, interval = tf->interval;
 
+	catch_up(tf);
+	next = tf->next;
 	spin_unlock_irqrestore(&tf->lock, flags);
 	out->interval = ns_to_timespec(interval);
 	out->value = next ? time_left(next) : (struct timespec64) { 0, 0 };
@@ -195,6 +219,7 @@ static kerr_t timerfd_set(struct timerfd *tf, int how, const struct timerfd_spec
 	flags = spin_lock_irqsave(&tf->lock);
 
 	tf->next = 0;
+	tf->expired = false;
 	spin_unlock_irqrestore(&tf->lock, flags);
 	timer_cancel_sync(&tf->timer);
 	flags = spin_lock_irqsave(&tf->lock);

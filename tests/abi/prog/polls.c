@@ -189,6 +189,15 @@ static void test_event(void)
 	YES("ticks", v >= 3);
 	CALL("gettime", timerfd_gettime(t, &old));
 	NUM("interval", old.it_interval.tv_nsec);
+	its = (struct itimerspec) { { 0, 1 }, { 0, 1 } }; /* shorter than anything takes */
+	CALL("settime shortest", timerfd_settime(t, 0, &its, NULL));
+	abi_sleep_ms(5);
+	one("timer expired", t, POLLIN);
+	CALL("shortest read", read(t, &v, 8));
+	YES("many ticks", v >= 1000000);
+	abi_sleep_ms(5);
+	CALL("shortest read again", read(t, &v, 8));
+	YES("many ticks again", v >= 1000000);
 	CALL("bad clock", timerfd_create(77, 0));
 	its.it_value.tv_nsec = -1;
 	CALL("bad time", timerfd_settime(t, 0, &its, NULL));
