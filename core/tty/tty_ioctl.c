@@ -30,30 +30,36 @@ static void get_termios(struct tty *t, struct ktermios *out)
 	mutex_unlock(&t->ldisc);
 }
 
-static long termios_out(struct tty *t, unsigned cmd, unsigned long arg)
+enum termios_form { FORM_TERMIO, FORM_TERMIOS, FORM_TERMIOS2 };
+
+static long termios_out(const struct ktermios *k, enum termios_form form, unsigned long arg)
 {
-	struct ktermios k;
 	struct abi_termios2 u;
 
-	get_termios(t, &k);
-	if (cmd == TCGETA) {
-		struct abi_termio o = { (u16)k.iflag, (u16)k.oflag, (u16)k.cflag, (u16)k.lflag, k.line, { 0 } };
+	if (form == FORM_TERMIO) {
+		struct abi_termio o = { (u16)k->iflag, (u16)k->oflag, (u16)k->cflag, (u16)k->lflag, k->line, { 0 } };
 
-		memcpy(o.c_cc, k.cc, sizeof(o.c_cc));
+		memcpy(o.c_cc, k->cc, sizeof(o.c_cc));
 		return to_user(UARG, &o, sizeof(o));
 	}
-	u.c_iflag = k.iflag;
-	u.c_oflag = k.oflag;
-	u.c_cflag = k.cflag;
-	u.c_lflag = k.lflag;
-	u.c_line = k.line;
-	memcpy(u.c_cc, k.cc, NCCS);
-	u.c_ispeed = k.ispeed;
-	u.c_ospeed = k.ospeed;
-	return to_user(UARG, &u, cmd == TCGETS2 ? sizeof(u) : sizeof(struct abi_termios));
+	u.c_iflag = k->iflag;
+	u.c_oflag = k->oflag;
+	u.c_cflag = k->cflag;
+	u.c_lflag = k->lflag;
+	u.c_line = k->line;
+	memcpy(u.c_cc, k->cc, NCCS);
+	u.c_ispeed = k->ispeed;
+	u.c_ospeed = k->ospeed;
+	return to_user(UARG, &u, form == FORM_TERMIOS2 ? sizeof(u) : sizeof(struct abi_termios));
 }
 
-enum termios_form { FORM_TERMIO, FORM_TERMIOS, FORM_TERMIOS2 };
+static long termios_get(struct tty *t, enum termios_form form, unsigned long arg)
+{
+	struct ktermios k;
+
+	get_termios(t, &k);
+	return termios_out(&k, form, arg);
+}
 
 static kerr_t termios_in(struct ktermios *k, enum termios_form form, unsigned long arg)
 {
@@ -90,6 +96,23 @@ static kerr_t termios_in(struct ktermios *k, enum termios_form form, unsigned lo
 	return 0;
 }
 
+/* Where `locked` has a bit, *out keeps that of `was`. */
+static void keep_bits(u32 *out, u32 was, u32 locked)
+{
+	*out = (*out & ~locked) | (was & locked);
+}
+
+static void keep_locked(struct ktermios *k, const struct ktermios *was, const struct ktermios *locked)
+{
+	keep_bits(&k->iflag, was->iflag, locked->iflag);
+	keep_bits(&k->oflag, was->oflag, locked->oflag);
+	keep_bits(&k->cflag, was->cflag, locked->cflag);
+	keep_bits(&k->lflag, was->lflag, locked->lflag);
+	for (unsigned i = 0; i < NCCS; i++)
+		if (locked->cc[i])
+			k->cc[i] = was->cc[i];
+}
+
 void tty_set_termios(struct tty *t, const struct ktermios *new)
 {
 	const u32 soft = HUPCL | CREAD | CLOCAL;
@@ -99,10 +122,11 @@ void tty_set_termios(struct tty *t, const struct ktermios *new)
 	old = t->termios;
 	t->termios = *new;
 	t->termios.line = 0; /* only N_TTY */
+	keep_locked(&t->termios, &old, &t->locked);
 	if (t->ops->set_termios) {
 		t->ops->set_termios(t, &old);
 	} else { /* no hardware: speed and character format stay what they are */
-		t->termios.cflag = (new->cflag & soft) | (old.cflag & ~soft);
+		t->termios.cflag = (t->termios.cflag & soft) | (old.cflag & ~soft);
 		t->termios.ispeed = old.ispeed;
 		t->termios.ospeed = old.ospeed;
 	}
@@ -162,6 +186,27 @@ static long termios_set(struct tty *t, unsigned long arg, enum termios_form form
 	return 0;
 }
 
+static long termios_lock(struct tty *t, unsigned cmd, unsigned long arg)
+{
+	struct ktermios k;
+	kerr_t err;
+
+	if (cmd == TIOCSLCKTRMIOS && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	mutex_lock(&t->ldisc);
+	k = t->locked;
+	mutex_unlock(&t->ldisc);
+	if (cmd == TIOCGLCKTRMIOS)
+		return termios_out(&k, FORM_TERMIOS, arg);
+	err = termios_in(&k, FORM_TERMIOS, arg);
+	if (err)
+		return kerr_code(err);
+	mutex_lock(&t->ldisc);
+	t->locked = k;
+	mutex_unlock(&t->ldisc);
+	return 0;
+}
+
 /* ---- window size ---- */
 kerr_t tty_resize(struct tty *t, const struct winsize_k *ws)
 {
@@ -204,9 +249,14 @@ long tty_ioctl_termios(struct tty *t, unsigned cmd, unsigned long arg)
 {
 	switch (cmd) {
 	case TCGETS:
+		return termios_get(t, FORM_TERMIOS, arg);
 	case TCGETS2:
+		return termios_get(t, FORM_TERMIOS2, arg);
 	case TCGETA:
-		return termios_out(t, cmd, arg);
+		return termios_get(t, FORM_TERMIO, arg);
+	case TIOCGLCKTRMIOS:
+	case TIOCSLCKTRMIOS:
+		return termios_lock(t, cmd, arg);
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:

@@ -133,6 +133,7 @@ struct tty {
 	/* [ldisc] */
 	struct mutex ldisc;
 	struct ktermios termios; /* flags are also read without the lock */
+	struct ktermios locked;	 /* bits and characters that a change of termios leaves as they are: TIOCSLCKTRMIOS */
 	struct winsize_k winsize;
 	struct n_tty n;
 	bool xoff_sent;

@@ -407,6 +407,52 @@ static void session(void)
 	CALL("open gone", open(slave_name, O_RDWR | O_NOCTTY));
 }
 
+/* What the kernel takes: the C library's struct is larger. */
+struct kernel_termios {
+	unsigned iflag, oflag, cflag, lflag;
+	unsigned char line, cc[19];
+};
+
+static void locked_user(void)
+{
+	struct kernel_termios k;
+
+	setresuid(1000, 1000, 1000);
+	CALL("user sees locks", ioctl(slave, TIOCGLCKTRMIOS, &k));
+	CALL("user sets locks", ioctl(slave, TIOCSLCKTRMIOS, &k));
+	_exit(0);
+}
+
+static void test_locked(void)
+{
+	struct kernel_termios k, lock = { .lflag = ECHO, .oflag = OPOST, .cc[VINTR] = 1 };
+	int status;
+
+	memset(&k, 0xff, sizeof(k));
+	CALL("locks", ioctl(slave, TIOCGLCKTRMIOS, &k));
+	abi_bytes("no locks", &k, sizeof(k));
+	CALL("lock", ioctl(slave, TIOCSLCKTRMIOS, &lock));
+	CALL("locks of master", ioctl(master, TIOCGLCKTRMIOS, &k));
+	abi_bytes("locks now", &k, sizeof(k));
+	ioctl(slave, TCGETS, &k);
+	k.lflag &= ~(unsigned)(ECHO | ECHOE);
+	k.oflag &= ~(unsigned)OPOST;
+	k.cc[VINTR] = 7;
+	k.cc[VQUIT] = 8;
+	CALL("set", ioctl(slave, TCSETS, &k));
+	ioctl(slave, TCGETS, &k);
+	abi_line("kept", "%x %x %d %d", k.lflag & (ECHO | ECHOE), k.oflag & OPOST, k.cc[VINTR], k.cc[VQUIT]);
+	k.lflag |= ECHOE;
+	k.cc[VQUIT] = 034;
+	ioctl(slave, TCSETS, &k);
+	if (!fork())
+		locked_user();
+	wait(&status);
+	CALL("fault", ioctl(slave, TIOCSLCKTRMIOS, 8));
+	memset(&lock, 0, sizeof(lock));
+	CALL("unlock", ioctl(slave, TIOCSLCKTRMIOS, &lock));
+}
+
 int main(void)
 {
 	int s;
@@ -414,6 +460,7 @@ int main(void)
 
 	test_open();
 	test_termios();
+	test_locked();
 	test_lines();
 	pid_t k = fork();
 	if (k == 0) {
