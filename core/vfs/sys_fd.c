@@ -348,6 +348,7 @@ long sys_fcntl(int fd, unsigned cmd, unsigned long arg)
 
 /* ---------------------------------------------------------------- ioctl */
 #define FIGETBSZ 2u
+#define FS_IOC_FIEMAP 0xc020660bu
 #define FIONREAD 0x541bu
 #define FIONBIO 0x5421u
 #define FIONCLEX 0x5450u
@@ -368,6 +369,7 @@ static long ioctl_flag(struct file *f, int fd, unsigned cmd, unsigned long arg)
 static long ioctl_any(struct file *f, int fd, unsigned cmd, unsigned long arg)
 {
 	struct inode *inode = f->inode;
+	long ret;
 	s64 left;
 
 	switch (cmd) {
@@ -386,7 +388,8 @@ static long ioctl_any(struct file *f, int fd, unsigned cmd, unsigned long arg)
 		left = inode_size(inode) - f->pos;
 		return kerr_code(put_user((int)left, (int __user *)arg));
 	}
-	return vfs_ioctl(f, cmd, arg);
+	ret = vfs_ioctl(f, cmd, arg);
+	return ret == -ENOTTY && cmd == FS_IOC_FIEMAP ? -EOPNOTSUPP : ret; /* a command that every file has */
 }
 
 long sys_ioctl(int fd, unsigned cmd, unsigned long arg)

@@ -150,7 +150,7 @@ static const struct {
 } all[] = {
 	{"kernel", suite_kernel}, {"files", suite_files}, {"events", suite_events}, {"ext2", suite_ext2}, {"failures", suite_failures},
 	{"instances", suite_instances}, {"disks", suite_disks}, {"parallel", suite_parallel},
-	{"snapshots", suite_snapshots}, {"product", suite_product}, {"ipc", suite_ipc}, {"sockets", suite_sockets}, {"proc", suite_proc}, {"locks", suite_locks}, {"streams", suite_streams}, {"mounts", suite_mounts}, {"through", suite_through},
+	{"snapshots", suite_snapshots}, {"product", suite_product}, {"ipc", suite_ipc}, {"sockets", suite_sockets}, {"proc", suite_proc}, {"locks", suite_locks}, {"devices", suite_devices}, {"streams", suite_streams}, {"mounts", suite_mounts}, {"through", suite_through},
 };
 
 static int wanted(int argc, char **argv, const char *name)

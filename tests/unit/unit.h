@@ -43,6 +43,7 @@ Suite *suite_snapshots(void);
 Suite *suite_product(void);
 Suite *suite_ipc(void);
 Suite *suite_proc(void);
+Suite *suite_devices(void);
 Suite *suite_streams(void);
 Suite *suite_mounts(void);
 Suite *suite_locks(void);

@@ -57,6 +57,10 @@ static void test_posix(void)
 	SEEN("joined", F_RDLCK, 50, 1);
 	CALL("to the end", set(fd, F_SETLK, F_RDLCK, 200, 0));
 	SEEN("far", F_WRLCK, 1LL << 30, 1);
+	CALL("one behind", set(fd, F_SETLK, F_WRLCK, 150, 5));
+	CALL("one before", set(fd, F_SETLK, F_WRLCK, 120, 5));
+	SEEN("the first of both", F_WRLCK, 105, 90);
+	CALL("gone again", set(fd, F_SETLK, F_UNLCK, 120, 50));
 	CALL("negative length", set(fd, F_SETLK, F_WRLCK, 110, -5));
 	SEEN("negative", F_RDLCK, 100, 20);
 	CALL("negative start", set(fd, F_SETLK, F_WRLCK, 3, -5));

@@ -3,6 +3,19 @@
 #include "../abi.h"
 #include <sys/statfs.h>
 
+/* The root of what is mounted there, inside its file system, as mountinfo tells it. */
+static void abi_mount_root(const char *name)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "r");
+	char line[512], root[256], point[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*d %*d %*s %255s %255s", root, point) == 2 && strrchr(point, '/') && !strcmp(strrchr(point, '/') + 1, name))
+			abi_line("mounted root", "%s", root);
+	if (f)
+		fclose(f);
+}
+
 int main(void)
 {
 	int fd;
@@ -45,6 +58,15 @@ int main(void)
 	CALL("rename across mounts", rename("m/inside", "n/other"));
 	CALL("link across mounts", link("m/inside", "n/other"));
 	CALL("umount bind", umount("n"));
+	CALL("bind on itself", mount("m", "m", NULL, MS_BIND, NULL));
+	CALL("and again", mount("m", "m", NULL, MS_BIND, NULL));
+	CALL("umount it", umount("m"));
+	CALL("umount it", umount("m"));
+	CALL("still there", access("m/inside", F_OK));
+	mkdir("m/deep", 0755);
+	CALL("bind part", mount("m/deep", "n", NULL, MS_BIND, NULL));
+	abi_mount_root("n");
+	CALL("umount part", umount("n"));
 	CALL("bind file", mount("/abi/list", "f", NULL, MS_BIND, NULL));
 	stat("f", &st);
 	YES("file is bound", st.st_size > 1);

@@ -136,6 +136,10 @@ int main(void)
 	struct iovec v = { "vmsp", 4 };
 	CALL("vmsplice", vmsplice(p[1], &v, 1, 0));
 	CALL("vmsplice read", n = read(p[0], buf, 10));
+	fcntl(p[0], F_SETFL, O_NONBLOCK);
+	off = 0;
+	CALL("splice of nothing", splice(p[0], NULL, fd, &off, 5, 0));
+	CALL("tee of nothing", tee(p[0], q[1], 3, 0));
 	BYTES("vmsplice bytes", buf, n);
 	return 0;
 }

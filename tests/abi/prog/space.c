@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Space and contents of files: fallocate, holes, O_DIRECT, RWF flags, advice, memfd and seals, attributes, growth through maps. */
 #include "../abi.h"
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/statfs.h>
@@ -331,8 +332,52 @@ static void test_chown(void)
 	abi_line("dir keeps set-gid", "%o", st.st_mode);
 }
 
+static struct {
+	struct fiemap m;
+	struct fiemap_extent e[4];
+} map;
+
+/* On ext2; not on tmpfs. Where on the disk is not told: that is the file system's own affair. */
+static void extents(const char *name, int fd, unsigned long long start, unsigned long long len, unsigned flags, unsigned count)
+{
+	memset(&map, 0, sizeof(map));
+	map.m.fm_start = start;
+	map.m.fm_length = len;
+	map.m.fm_flags = flags;
+	map.m.fm_extent_count = count;
+	CALL(name, ioctl(fd, FS_IOC_FIEMAP, &map));
+	abi_line(name, "flags %#x mapped %u", map.m.fm_flags, map.m.fm_mapped_extents);
+	for (unsigned i = 0; i < map.m.fm_mapped_extents && i < count; i++)
+		abi_line("extent", "%llu for %llu flags %#x %s", (unsigned long long)map.e[i].fe_logical, (unsigned long long)map.e[i].fe_length,
+			 map.e[i].fe_flags, map.e[i].fe_physical ? "somewhere" : "nowhere");
+}
+
+static void test_extents(void)
+{
+	int fd = open("ext", O_RDWR | O_CREAT | O_TRUNC, 0644), p[2];
+
+	extents("empty", fd, 0, ~0ULL, 0, 4);
+	pwrite(fd, page, 4096, 0);
+	pwrite(fd, page, 4096, 40960);
+	fsync(fd);
+	extents("two", fd, 0, ~0ULL, FIEMAP_FLAG_SYNC, 4);
+	extents("counted", fd, 0, ~0ULL, 0, 0);
+	extents("first", fd, 0, ~0ULL, 0, 1);
+	extents("part", fd, 4096, 8192, 0, 4);
+	extents("one byte", fd, 41000, 1, 0, 4);
+	extents("behind", fd, 1 << 20, 1 << 20, 0, 4);
+	extents("no length", fd, 0, 0, 0, 4);
+	extents("unknown flag", fd, 0, 100, 0x80000000u | FIEMAP_FLAG_SYNC, 4);
+	extents("too many", fd, 0, 100, 0, 0x7fffffff);
+	extents("too far", fd, 1ULL << 62, 100, 0, 4);
+	CALL("bad pointer", ioctl(fd, FS_IOC_FIEMAP, (void *)8));
+	pipe(p);
+	extents("of a pipe", p[0], 0, 100, 0, 4);
+}
+
 int main(void)
 {
+	test_extents();
 	test_fallocate();
 	test_big_holes();
 	test_growth();
