@@ -44,6 +44,8 @@ static kerr_t get_page(struct mm *mm, uaddr_t addr, bool write, bool force, stru
 	unsigned flags = (write ? (unsigned)FAULT_WRITE : 0) | (force ? (unsigned)FAULT_FORCE : 0);
 
 	addr &= PAGE_MASK;
+	if (addr >= HAL_USER_END) /* the tables hold the kernel there */
+		return KERR(EFAULT);
 	for (;;) {
 		struct lookup l = look(mm, addr, write, force);
 		struct fault_result r;

@@ -230,6 +230,7 @@ struct hal_pte hal_mmu_get(struct hal_mmu *mmu, uaddr_t va)
 {
 	u64 *pt = pt_of(mmu, va);
 
+	DEBUG_ASSERT(va < HAL_USER_END);
 	return from_pte(pt ? pt[(va >> 12) & 511] : 0);
 }
 
