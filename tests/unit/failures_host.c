@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -153,6 +154,120 @@ static long op_epoll(void)
 	OK(maestro_close(k, (int)ep));
 	return err;
 }
+static long op_mount(void)
+{
+	return maestro_mount(k, "t", "/mnt/d/point", "tmpfs", 0, "size=1m");
+}
+static long op_bind(void)
+{
+	return maestro_mount(k, "/mnt/d", "/mnt/d/point", NULL, MS_BIND | MS_REC, NULL);
+}
+static void undo_mount(long ret)
+{
+	if (!ret)
+		OK(maestro_umount(k, "/mnt/d/point", 0));
+}
+static long op_lookup(void)
+{
+	struct stat st;
+
+	return maestro_stat(k, "/mnt/d/../d/./file", &st);
+}
+static long op_replace(void)
+{
+	long err = maestro_link(k, "/mnt/d/file", "/mnt/d/other");
+
+	return err ? err : maestro_rename(k, "/mnt/d/trunc", "/mnt/d/other");
+}
+static void undo_replace(long ret)
+{
+	struct stat st;
+
+	(void)ret;
+	if (maestro_stat(k, "/mnt/d/trunc", &st))
+		OK(maestro_rename(k, "/mnt/d/other", "/mnt/d/trunc"));
+	else
+		maestro_unlink(k, "/mnt/d/other");
+}
+static long op_tmpfile(void)
+{
+	long err, fd = maestro_open(k, "/mnt/d", O_TMPFILE | O_RDWR, 0600);
+	char path[40];
+
+	if (fd < 0)
+		return fd;
+	err = maestro_write(k, (int)fd, "x", 1);
+	snprintf(path, sizeof(path), "/proc/self/fd/%ld", fd);
+	if (err == 1)
+		err = maestro_linkat(k, AT_FDCWD, path, AT_FDCWD, "/mnt/d/new", AT_SYMLINK_FOLLOW);
+	OK(maestro_close(k, (int)fd));
+	return err;
+}
+static void undo_tmpfile(long ret)
+{
+	(void)ret;
+	maestro_unlink(k, "/mnt/d/new");
+}
+static long op_lock(void)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_start = 5, .l_len = 10}, u = {.l_type = F_UNLCK, .l_start = 7, .l_len = 1};
+	int fd = maestro_open(k, "/mnt/d/file", O_RDWR);
+	long err;
+
+	if (fd < 0)
+		return fd;
+	err = maestro_fcntl(k, fd, F_SETLK, &l);
+	if (!err)
+		err = maestro_fcntl(k, fd, F_SETLK, &u);
+	OK(maestro_close(k, fd));
+	return err == -ENOLCK ? -ENOMEM : err;
+}
+static long op_splice(void)
+{
+	int fd = maestro_open(k, "/mnt/d/file", O_RDONLY), p[2];
+	long n, err;
+
+	if (fd < 0)
+		return fd;
+	err = maestro_pipe2(k, p, O_NONBLOCK);
+	if (!err) {
+		n = maestro_syscall(k, SYS_splice, fd, NULL, p[1], NULL, 20000, 0);
+		err = n == 20000 ? 0 : n < 0 ? n : -ENOMEM;
+		OK(maestro_close(k, p[0]));
+		OK(maestro_close(k, p[1]));
+	}
+	OK(maestro_close(k, fd));
+	return err;
+}
+static long op_watch(void)
+{
+	long err, in = maestro_syscall(k, SYS_inotify_init1, 0);
+
+	if (in < 0)
+		return in;
+	err = maestro_syscall(k, SYS_inotify_add_watch, in, "/mnt/d", 0xfff);
+	if (err >= 0) {
+		long fd = maestro_open(k, "/mnt/d/file", O_RDONLY);
+
+		if (fd >= 0)
+			OK(maestro_close(k, (int)fd));
+		err = fd < 0 ? fd : 0;
+	}
+	OK(maestro_close(k, (int)in));
+	return err == -ENOSPC ? -ENOMEM : err;
+}
+static long op_read_proc(void)
+{
+	static char text[8192];
+	int fd = maestro_open(k, "/proc/self/mountinfo", O_RDONLY);
+	long n;
+
+	if (fd < 0)
+		return fd;
+	n = maestro_read(k, fd, text, sizeof(text));
+	OK(maestro_close(k, fd));
+	return n;
+}
 static void undo_nothing(long ret)
 {
 	(void)ret;
@@ -166,6 +281,9 @@ static const struct {
 	{"create", op_create, undo_create}, {"write", op_write, undo_write}, {"read", op_read, undo_nothing}, {"mkdir", op_mkdir, undo_mkdir},
 	{"rename", op_rename, undo_rename}, {"symlink", op_symlink, undo_symlink}, {"link", op_link, undo_link}, {"list", op_list, undo_nothing},
 	{"xattr", op_xattr, undo_xattr}, {"pipe", op_pipe, undo_nothing}, {"truncate", op_truncate, undo_truncate}, {"epoll", op_epoll, undo_nothing},
+	{"mount", op_mount, undo_mount}, {"bind", op_bind, undo_mount}, {"lookup", op_lookup, undo_nothing}, {"replace", op_replace, undo_replace},
+	{"tmpfile", op_tmpfile, undo_tmpfile}, {"lock", op_lock, undo_nothing}, {"splice", op_splice, undo_nothing}, {"watch", op_watch, undo_nothing},
+	{"read proc", op_read_proc, undo_nothing},
 };
 #define OPS (sizeof(ops) / sizeof(ops[0]))
 #define MOST_ALLOCATIONS 3000
@@ -188,7 +306,10 @@ START_TEST(every_allocation)
 
 	k = unit_new();
 	unit_mount(k, image);
+	OK(maestro_mkdir(k, "/proc", 0755));
+	OK(maestro_mount(k, "proc", "/proc", "proc", 0, NULL));
 	OK(maestro_mkdir(k, "/mnt/d", 0755));
+	OK(maestro_mkdir(k, "/mnt/d/point", 0755));
 	unit_put(k, "/mnt/d/file", data, sizeof(data));
 	unit_put(k, "/mnt/d/trunc", data, sizeof(data));
 	/* once in peace, so that what stays for ever is there */
