@@ -33,7 +33,7 @@ def screen(vm, keys=None, wait=None, timeout=30):
 
 
 def start(vm, command, size=(80, 24)):
-    vm.run("tmux kill-server 2>/dev/null")
+    vm.check("tmux kill-server 2>/dev/null; while tmux ls >/dev/null 2>&1; do sleep 0.2; done; sleep 0.5")
     vm.check("tmux -u new -d -x %d -y %d '%s'" % (*size, command), 60)
 
 
@@ -53,7 +53,7 @@ def test_htop(lab):
         assert m, text
         unit = {"K": 1, "M": 1024, "G": 1024 * 1024}
         assert abs(float(m[3]) * unit[m[4]] - total) < total * 0.02, text
-        assert 8 * 1024 < float(m[1]) * unit[m[2]] < total, text
+        assert 1024 < float(m[1]) * unit[m[2]] < total, text
         up = re.search(r"Uptime: (\d+):(\d\d):(\d\d)", text)
         shown = int(up[1]) * 3600 + int(up[2]) * 60 + int(up[3])
         now = float(vm.check("cut -d' ' -f1 /proc/uptime"))
@@ -63,10 +63,10 @@ def test_htop(lab):
         assert abs(tasks - count) < 60 and tasks >= 4, (tasks, count)
         matches(r"Load average: \d+\.\d\d \d+\.\d\d \d+\.\d\d", text)
         # The busy one stands first, has most of the CPU, and runs.
-        row = re.search(r"^ *(\d+) root +\d+ +\d+ +\S+ +\S+ +\S+ R +([\d.]+) +[\d.]+ +\S+ python3 -c while True: pass", text, re.M)
+        row = re.search(r"^ *(\d+) root +\d+ +\d+ +\S+ +\S+ +\S+ R +([\d.]+) +[\d.]+ +\S+ python3 -c whil", text, re.M)
         assert row and float(row[2]) > 50, text
         equal(vm.check("tr '\\0' ' ' < /proc/%s/cmdline" % row[1]).strip(), "python3 -c while True: pass")
-        screen(vm, keys="q")
+        vm.check("tmux send-keys q")
         vm.check("for i in 1 2 3 4 5; do tmux ls 2>/dev/null || break; sleep 1; done; ! tmux ls 2>/dev/null; kill %1 %2")
 
 
@@ -92,7 +92,7 @@ def test_vim(lab):
         lines = screen(vm, wait=r"^row 50").split("\n")
         assert len(lines) <= 16, lines
         screen(vm, "':wq' Enter")
-        screen(vm, "':q' Enter")
+        vm.check("tmux send-keys ':q' Enter")
         vm.check("for i in 1 2 3 4 5; do tmux ls 2>/dev/null || break; sleep 1; done; grep -c ^row t.txt | grep -qx 100")
 
 
@@ -108,17 +108,17 @@ def test_less(lab):
         screen(vm, "'/number 250' Enter", r"\Anumber 250$")
         screen(vm, "G", "^number 500$")
         screen(vm, "g", r"\Anumber 1$")
-        screen(vm, "q")
+        vm.check("tmux send-keys q")
         start(vm, "seq 1 100000 | less")
         screen(vm, wait="^23$")
         screen(vm, "G", "^100000$", 60)
-        screen(vm, "q")
-        page = vm.check("MANWIDTH=80 man ls | col -b", 120)
+        vm.check("tmux send-keys q")
+        page = vm.check("MANWIDTH=80 man ls | col -bx", 120)
         matches(r"^NAME\n       ls - list directory contents\n", page)
         matches(r"^       -a, --all\n              do not ignore entries starting with \.$", page)
         start(vm, "man ls")
         screen(vm, wait=r"^LS\(1\) +User Commands +LS\(1\)$", timeout=60)
-        screen(vm, "'/--sort' Enter", r"--sort=WORD")
+        screen(vm, "'/--sort=' Enter", r"--sort=WORD")
 
 
 @slow
@@ -128,11 +128,11 @@ def test_tmux(lab):
         start(vm, "env PS1= sh", (100, 30))
         vm.check("tmux split-window -h 'env PS1= sh'; tmux split-window -v 'env PS1= sh'")
         panes = "tmux list-panes -F '#{pane_index} #{pane_width}x#{pane_height} #{pane_left},#{pane_top}'"
-        equal(vm.check(panes), "0 50x29 0,0\n1 49x14 51,0\n2 49x14 51,15")
+        equal(vm.check(panes), "0 50x30 0,0\n1 49x15 51,0\n2 49x14 51,16")
         vm.check("tmux resize-pane -t 0 -x 30; tmux resize-pane -t 1 -y 20")
-        equal(vm.check(panes), "0 30x29 0,0\n1 69x20 31,0\n2 69x8 31,21")
+        equal(vm.check(panes), "0 30x30 0,0\n1 69x20 31,0\n2 69x9 31,21")
         vm.check("for p in 0 1 2; do tmux send-keys -t $p 'stty size' Enter; done")
-        for pane, size in enumerate(["29 30", "20 69", "8 69"]):
+        for pane, size in enumerate(["30 30", "20 69", "9 69"]):
             deadline = time.monotonic() + 20
             while size not in vm.check("tmux capture-pane -p -t %d" % pane):
                 assert time.monotonic() < deadline, (pane, vm.check("tmux capture-pane -p -t %d" % pane))
@@ -142,10 +142,10 @@ def test_tmux(lab):
         vm.check("for i in 1 2 3 4 5 6 7 8; do tmux capture-pane -p -t 0 | grep -q winch && break; sleep 1; done; "
                  "tmux capture-pane -p -t 0 | grep -q winch")
         vm.check("tmux kill-pane -t 2; tmux kill-pane -t 1")
-        equal(vm.check("tmux list-panes -F '#{pane_width}x#{pane_height}'"), "80x19")
+        equal(vm.check("tmux list-panes -F '#{pane_width}x#{pane_height}'"), "80x20")
         vm.check("tmux send-keys 'seq 1 1000' Enter; sleep 2")
         matches("^1000$", vm.check("tmux capture-pane -p"))
-        equal(vm.check("tmux capture-pane -p -S -500 | grep -c '^[0-9]*$'") >= "400", True)
+        assert int(vm.check("tmux capture-pane -p -S -500 | grep -c '^[0-9][0-9]*$'")) >= 400
         vm.check("tmux kill-server")
 
 
@@ -228,7 +228,7 @@ def test_node(lab):
     """node: files, a worker, a child, a socket, timers, watching a directory."""
     with workplace(lab) as vm:
         put(vm, "n.js", NODE)
-        equal(vm.check("node n.js", 240), NODE_SAYS)
+        equal(vm.check("node n.js | cat", 240), NODE_SAYS)
 
 
 TWO_WRITERS = r"""
@@ -259,9 +259,9 @@ y"	hello-hello	2
 
 PERL = r"""
 use strict; use warnings; use Socket; use IO::Select; use File::Find; use Time::HiRes qw(time sleep); use Storable qw(dclone);
-socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, 0) or die; my $pid = fork;
-if (!$pid) { close $a; my $l = <$b>; print $b uc $l; close $b; exit 5 }
-close $b; syswrite $a, "over a socket\n"; print IO::Select->new($a)->can_read(20) ? scalar <$a> : "nothing\n"; waitpid $pid, 0; print $? >> 8, "\n";
+socketpair(my $p, my $q, AF_UNIX, SOCK_STREAM, 0) or die; my $pid = fork;
+if (!$pid) { close $p; my $l = <$q>; print $q uc $l; close $q; exit 5 }
+close $q; syswrite $p, "over a socket\n"; print IO::Select->new($p)->can_read(20) ? scalar <$p> : "nothing\n"; waitpid $pid, 0; print $? >> 8, "\n";
 mkdir "pd"; mkdir "pd/e"; for (1 .. 50) { open my $f, ">", "pd/e/$_" or die; print $f $_ x $_; }
 my ($n, $s) = (0, 0); find(sub { if (-f) { $n++; $s += -s } }, "pd"); print "$n $s\n";
 local $SIG{ALRM} = sub { die "alarm\n" }; eval { alarm 1; select undef, undef, undef, 20; }; print $@;
@@ -325,13 +325,13 @@ def test_git_work(lab):
     """git, further: stash, rebase, tags, bisect, a bare remote, grep, blame, worktree, archive."""
     with workplace(lab) as vm:
         vm.check("git config --global user.email a@b; git config --global user.name n; export GIT_PAGER=cat; "
-                 "git config --global init.defaultBranch main; git config --global advice.detachedHead false; git init -q r && cd r")
+                 "git config --global init.defaultBranch main; git config --global advice.detachedHead false; git config --global color.ui false; git init -q r && cd r")
         vm.check("for i in 1 2 3 4 5 6 7 8; do echo $i >> f; git add f; git commit -q -m c$i; done; git tag -a v1 -m one HEAD~3", 120)
         equal(vm.check("git describe --tags"), "v1-3-g" + vm.check("git rev-parse --short HEAD"))
         vm.check("echo dirty >> f; git stash -q; git status --short | wc -l | grep -qx 0; git stash pop -q; git checkout -q f")
         vm.check("git checkout -q -b side HEAD~2; echo s > s; git add s; git commit -q -m side; git rebase -q main")
         equal(vm.check("git log --format=%s -3"), "side\nc8\nc7")
-        out = vm.check("git bisect start -q HEAD HEAD~7; git bisect run sh -c '! grep -q 5 f' 2>&1 | grep 'first bad'; git bisect reset -q", 120)
+        out = vm.check("git bisect start HEAD HEAD~7 >/dev/null 2>&1; git bisect run sh -c '! grep -q 5 f' 2>&1 | grep 'first bad'; git bisect reset >/dev/null 2>&1", 120)
         matches("is the first bad commit", out)
         vm.check("git clone -q --bare . ../b.git 2>/dev/null; git remote add o ../b.git; git push -q o side; git fetch -q o; git branch -r | grep -q o/side", 60)
         equal(vm.check("git grep -c 5; git blame -s f | tail -1 | cut -d')' -f2"), "f:1\n 8")
