@@ -118,7 +118,7 @@ def test_less(lab):
         matches(r"^       -a, --all\n              do not ignore entries starting with \.$", page)
         start(vm, "man ls")
         screen(vm, wait=r"^LS\(1\) +User Commands +LS\(1\)$", timeout=60)
-        screen(vm, "'/--sort=' Enter", r"--sort=WORD")
+        screen(vm, "'/--sort=WORD' Enter", r"--sort=WORD")
 
 
 @slow
