@@ -29,7 +29,8 @@ OUT = os.path.join(BUILD, "suites")
 KERNELS = {"maestro": os.path.join(BUILD, "maestro.elf"), "linux": os.path.join(BUILD, "linux", "vmlinuz")}
 PASS, FAIL, SKIP, TIMEOUT, DIED = "pass", "FAIL", "skip", "TIMEOUT", "DIED"
 # The loopback device is there where a kernel has one; the whole suite is as unprivileged as its commands ask for.
-PREPARE = ("mkdir -p /dev/shm /dev/mqueue; mount -t tmpfs -o mode=1777 tmpfs /dev/shm; mount -t mqueue mqueue /dev/mqueue; "
+PREPARE = ("for i in 0:stdin 1:stdout 2:stderr; do [ -e /dev/${i#*:} ] || ln -s /proc/self/fd/${i%:*} /dev/${i#*:}; done; "
+           "mkdir -p /dev/shm /dev/mqueue; mount -t tmpfs -o mode=1777 tmpfs /dev/shm; mount -t mqueue mqueue /dev/mqueue; "
            "umount /tmp; chmod 1777 /tmp; hostname guest; ulimit -c 0; export LC_ALL=C.UTF-8; "
            "busybox ip link set lo up 2>/dev/null; true")
 

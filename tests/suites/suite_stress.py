@@ -27,12 +27,13 @@ def command(name):
 
 
 def judge(status, out):
-    if status == 4 or "No stress workers invoked" in out or re.search(r"(?m)skipped: 1\b", out) or "skipping stressor" in out and status == 0:
-        return suite.SKIP, {}
     bad = re.findall(r"(?m)^stress-ng: (?:fail|error): +\[\d+\] (.*)$", out)
+    # 3 and 4: what it needs is not there (a node of sysfs, a device, a system call), or it is for root, or for who asks for danger
+    if "No stress workers invoked" in out or not bad and (status in (3, 4) or status == 0 and "skipping stressor" in out):
+        return suite.SKIP, {}
     if status or bad:
         return suite.FAIL, {"failed": {"said": " | ".join(bad)[:300] or "status %d" % status}}
     return suite.PASS, {}
 
 
-SUITE = suite.Suite("stress", "stress-ng --verify", IMAGE, names, command, judge, limit=lambda name: 60)
+SUITE = suite.Suite("stress", "stress-ng --verify", IMAGE, names, command, judge, limit=lambda name: 180)
