@@ -372,9 +372,11 @@ bool dentry_is_below(const struct dentry *d, const struct dentry *ancestor)
 }
 
 /* Oldest first; what was found again since gets another round. */
+#define SHRINK_STEP 256 /* dentries looked at under one holding of the lock */
 static size_t dentry_shrink(struct shrinker *s, size_t nr, enum gfp gfp)
 {
-	size_t freed = 0, looked = 0;
+	/* Where all were used of late the hand goes round until it meets the first again: else there would seem to be nothing. */
+	size_t freed = 0, looked = 0, most = 2 * load_relaxed(&vfs()->nunused);
 	struct list victims;
 
 	(void)s;
@@ -383,9 +385,15 @@ static size_t dentry_shrink(struct shrinker *s, size_t nr, enum gfp gfp)
 		return 0;
 	list_init(&victims);
 	spin_lock(&vfs()->dcache_lock);
-	while (freed < nr && !list_empty(&vfs()->dlru) && looked++ < nr * 4) {
+	while (freed < nr && !list_empty(&vfs()->dlru) && looked++ < MAX(freed ? 0 : most, nr * 4)) {
 		struct dentry *d = list_first(&vfs()->dlru, struct dentry, lru), *parent = d->parent;
 
+		if (looked % SHRINK_STEP == 0) { /* others want the lock too */
+			spin_unlock(&vfs()->dcache_lock);
+			cond_resched();
+			spin_lock(&vfs()->dcache_lock);
+			continue;
+		}
 		if (atomic_read(&d->refs) > 0) {
 			lru_remove_locked(d);
 		} else if (d->flags & DENTRY_REFERENCED) {
