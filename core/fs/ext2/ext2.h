@@ -205,6 +205,18 @@ static inline bool ext2_has_inline_data(const struct inode *inode)
 
 void ext2_tell_mount_point(struct ext2_sb *s, struct mount *m); /* may sleep */
 
+/* --- options.c --- */
+struct ext2_options {
+	u32 errors, resuid, resgid, sb;
+	bool grpid, minixdf, noreserve, noload, noacl;
+};
+kerr_t ext2_check_option(const char *option) __must_check; /* fs_type.check_option */
+/* data: "a,b=c"; NULL or empty: nothing. Changes *o only as far as it says. */
+kerr_t ext2_options_parse(const struct super *sb, const char *data, struct ext2_options *o) __must_check;
+void ext2_options_from_disk(const struct ext2_super *es, struct ext2_options *o); /* what was not said */
+void ext2_options_use(struct ext2_sb *s, const struct ext2_options *o, u32 *flags); /* flags: of the super, or what they are to be */
+void ext2_show_options(struct super *sb, struct seq_buf *q);
+
 /* --- balloc.c --- */
 /* Up to *count contiguous blocks near goal; *count becomes what was got. inode's tree lock held for writing (or the inode is private). KERR(ENOSPC), KERR(EIO). */
 kerr_t ext2_blocks_alloc(struct inode *inode, u32 goal, u32 *count, u32 *out) __must_check;

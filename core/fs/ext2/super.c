@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mounting, checking the superblock, options, synchronising, errors.
+ * Mounting, checking the superblock, synchronising.
  *
  * Nothing that is read from the disk is believed before it is checked: the geometry against the device and against itself, each group's tables against the
  * group. A file system with features we do not know is refused (incompat) or mounted read-only (ro_compat), with their names in the log.
@@ -17,167 +17,6 @@
 bool ext2_read_only(const struct super *sb)
 {
 	return load_relaxed(&sb->flags) & MS_RDONLY;
-}
-
-/* ---------------------------------------------------------------- options */
-struct options {
-	u32 errors, resuid, resgid, sb;
-	bool grpid, minixdf, noreserve, noload, noacl;
-};
-
-static bool option_number(const char *text, u32 *out)
-{
-	u64 v;
-
-	if (kstrtou64(&text, 0, &v) || *text || v > U32_MAX)
-		return false;
-	*out = (u32)v;
-	return true;
-}
-
-static bool option_value(struct options *o, const char *key, const char *value)
-{
-	if (!strcmp(key, "errors")) {
-		o->errors = !strcmp(value, "continue")	   ? EXT2_ERRORS_CONTINUE
-			    : !strcmp(value, "remount-ro") ? EXT2_ERRORS_RO
-			    : !strcmp(value, "panic")	   ? EXT2_ERRORS_PANIC
-							   : 0u;
-		return o->errors != 0;
-	}
-	if (!strcmp(key, "resuid"))
-		return option_number(value, &o->resuid);
-	if (!strcmp(key, "resgid"))
-		return option_number(value, &o->resgid);
-	if (!strcmp(key, "sb"))
-		return option_number(value, &o->sb);
-	return !strcmp(key, "check") && !strcmp(value, "none");
-}
-
-static bool option_flag(struct options *o, const char *key)
-{
-	static const char *const accepted[] = { "nocheck", "user_xattr", "orlov", "nobh", "noquota", "debug", "defaults" };
-
-	if (!strcmp(key, "grpid") || !strcmp(key, "bsdgroups"))
-		o->grpid = true;
-	else if (!strcmp(key, "nogrpid") || !strcmp(key, "sysvgroups"))
-		o->grpid = false;
-	else if (!strcmp(key, "acl"))
-		o->noacl = false;
-	else if (!strcmp(key, "noacl"))
-		o->noacl = true;
-	else if (!strcmp(key, "minixdf"))
-		o->minixdf = true;
-	else if (!strcmp(key, "bsddf"))
-		o->minixdf = false;
-	else if (!strcmp(key, "noreservation"))
-		o->noreserve = true;
-	else if (!strcmp(key, "reservation"))
-		o->noreserve = false;
-	else if (!strcmp(key, "norecovery") || !strcmp(key, "noload"))
-		o->noload = true;
-	else {
-		for (unsigned i = 0; i < ARRAY_SIZE(accepted); i++) {
-			if (!strcmp(key, accepted[i]))
-				return true;
-		}
-		return false;
-	}
-	return true;
-}
-
-/* "key" or "key=value", which is taken apart. */
-static bool option_word(struct options *o, char *word)
-{
-	char *eq = strchr(word, '=');
-
-	if (eq)
-		*eq = '\0';
-	return eq ? option_value(o, word, eq + 1) : option_flag(o, word);
-}
-
-#define OPTION_MAX 64
-
-static kerr_t ext2_check_option(const char *option)
-{
-	static const char *const valued[] = { "errors", "resuid", "resgid", "sb", "check" };
-	struct options unused = { 0 };
-	char word[OPTION_MAX];
-
-	if (strlcpy(word, option, sizeof(word)) < sizeof(word) && option_word(&unused, word))
-		return KERR(0);
-	for (unsigned i = 0; i < ARRAY_SIZE(valued); i++)
-		if (!strcmp(word, valued[i]))
-			return KERR(EINVAL);
-	return KERR(ENOENT);
-}
-
-/* data: "a,b=c"; NULL or empty: nothing. Changes *o only as far as it says. */
-static kerr_t options_parse(const struct super *sb, const char *data, struct options *o)
-{
-	while (data && *data) {
-		const char *end = strchr(data, ',');
-		size_t n = end ? (size_t)(end - data) : strlen(data);
-		char word[OPTION_MAX];
-
-		if (n >= sizeof(word))
-			n = sizeof(word) - 1;
-		memcpy(word, data, n);
-		word[n] = '\0';
-		data = end ? end + 1 : NULL;
-		if (!n)
-			continue;
-		if (!option_word(o, word)) {
-			klog_err("EXT2-fs (%s): unrecognized mount option \"%s\" or its value", sb->id, word);
-			return KERR(EINVAL);
-		}
-	}
-	return KERR(0);
-}
-
-static void options_from_disk(const struct ext2_super *es, struct options *o)
-{
-	if (!o->errors)
-		o->errors = es->errors == EXT2_ERRORS_RO || es->errors == EXT2_ERRORS_PANIC ? es->errors : EXT2_ERRORS_CONTINUE;
-	if (!o->resuid)
-		o->resuid = es->def_resuid;
-	if (!o->resgid)
-		o->resgid = es->def_resgid;
-}
-
-/* flags: of the super, or what they are to be. */
-static void options_use(struct ext2_sb *s, const struct options *o, u32 *flags)
-{
-	*flags = o->noacl ? *flags & ~MS_POSIXACL : *flags | MS_POSIXACL;
-	s->errors = o->errors;
-	s->resuid = o->resuid;
-	s->resgid = o->resgid;
-	s->grpid = o->grpid;
-	s->minixdf = o->minixdf;
-	s->noreserve = o->noreserve;
-}
-
-static void ext2_show_options(struct super *sb, struct seq_buf *q)
-{
-	const struct ext2_sb *s = EXT2_SB(sb);
-
-	if (s->sb_option)
-		seq_printf(q, ",sb=%u", s->sb_option);
-	if (s->minixdf)
-		seq_puts(q, ",minixdf");
-	if (s->grpid)
-		seq_puts(q, ",grpid");
-	if (s->noreserve)
-		seq_puts(q, ",noreservation");
-	if (s->noload)
-		seq_puts(q, ",norecovery");
-	if (!(sb->flags & MS_POSIXACL))
-		seq_puts(q, ",noacl");
-	if (s->resuid != s->es->def_resuid)
-		seq_printf(q, ",resuid=%u", s->resuid);
-	if (s->resgid != s->es->def_resgid)
-		seq_printf(q, ",resgid=%u", s->resgid);
-	if (s->errors != (s->es->errors ? s->es->errors : EXT2_ERRORS_CONTINUE))
-		seq_printf(q, ",errors=%s", s->errors == EXT2_ERRORS_CONTINUE ? "continue" : s->errors == EXT2_ERRORS_RO ? "remount-ro" : "panic");
 }
 
 /* ---------------------------------------------------------------- geometry */
@@ -534,7 +373,7 @@ static kerr_t ext2_statfs(struct super *sb, struct kstatfs *out)
 static kerr_t ext2_remount(struct super *sb, unsigned *ms_flags, const char *data)
 {
 	struct ext2_sb *s = EXT2_SB(sb);
-	struct options o = { .errors = s->errors,
+	struct ext2_options o = { .errors = s->errors,
 			     .resuid = s->resuid,
 			     .resgid = s->resgid,
 			     .grpid = s->grpid,
@@ -542,7 +381,7 @@ static kerr_t ext2_remount(struct super *sb, unsigned *ms_flags, const char *dat
 			     .noreserve = s->noreserve,
 			     .noacl = !(sb->flags & MS_POSIXACL) };
 	bool was_ro = ext2_read_only(sb), want_ro = *ms_flags & MS_RDONLY;
-	kerr_t err = options_parse(sb, data, &o);
+	kerr_t err = ext2_options_parse(sb, data, &o);
 
 	if (err)
 		return err;
@@ -558,7 +397,7 @@ static kerr_t ext2_remount(struct super *sb, unsigned *ms_flags, const char *dat
 		err = end_writing(s);
 	}
 	if (!err)
-		options_use(s, &o, ms_flags);
+		ext2_options_use(s, &o, ms_flags);
 	return err;
 }
 
@@ -774,15 +613,15 @@ static kerr_t recover(struct ext2_sb *s, u32 super_block)
 	return load_geometry(s, super_block);
 }
 
-static kerr_t load(struct super *sb, struct ext2_sb *s, struct options *o, bool silent)
+static kerr_t load(struct super *sb, struct ext2_sb *s, struct ext2_options *o, bool silent)
 {
 	u32 super_block;
 	kerr_t err = read_super(s, o->sb ? o->sb : 1, silent, &super_block);
 
 	if (err)
 		return err;
-	options_from_disk(s->es, o);
-	options_use(s, o, &sb->flags);
+	ext2_options_from_disk(s->es, o);
+	ext2_options_use(s, o, &sb->flags);
 	err = ext2_check_features(s, sb->flags & MS_RDONLY, silent);
 	if (!err)
 		err = load_geometry(s, super_block);
@@ -792,7 +631,7 @@ static kerr_t load(struct super *sb, struct ext2_sb *s, struct options *o, bool 
 static kerr_t ext2_fill_super(struct super *sb, const char *data, bool silent)
 {
 	struct ext2_sb *s = kzalloc(sizeof(*s), GFP_KERNEL);
-	struct options o = { 0 };
+	struct ext2_options o = { 0 };
 	kerr_t err;
 
 	if (!s)
@@ -803,7 +642,7 @@ static kerr_t ext2_fill_super(struct super *sb, const char *data, bool silent)
 	list_init(&s->windows);
 	sb->priv = s;
 	sb->ops = &ext2_super_ops;
-	err = options_parse(sb, data, &o);
+	err = ext2_options_parse(sb, data, &o);
 	if (!err) {
 		s->sb_option = o.sb;
 		s->noload = o.noload;
