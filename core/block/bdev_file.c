@@ -233,18 +233,7 @@ static ssize_t bdev_write(struct file *f, struct iov_iter *it, loff_t *pos)
 
 static loff_t bdev_llseek(struct file *f, loff_t off, int whence)
 {
-	loff_t size = (loff_t)block_bytes(file_bdev(f));
-
-	if (whence == SEEK_CUR)
-		off += f->pos;
-	else if (whence == SEEK_END)
-		off += size;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	if (off < 0 || off > size)
-		return -EINVAL;
-	f->pos = off;
-	return off;
+	return fixed_size_llseek(f, off, whence, (loff_t)block_bytes(file_bdev(f)));
 }
 
 static kerr_t bdev_fsync(struct file *f, loff_t start, loff_t end, bool datasync)

@@ -17,13 +17,8 @@
 static long look(const char __user *name, mode_t *mode)
 {
 	struct path p;
-	char *buf;
-	kerr_t err = getname(name, false, &buf);
+	kerr_t err = user_path(AT_FDCWD, name, LOOKUP_FOLLOW, &p);
 
-	if (err)
-		return kerr_code(err);
-	err = path_lookup(AT_FDCWD, buf, LOOKUP_FOLLOW, &p);
-	putname(buf);
 	if (err)
 		return kerr_code(err);
 	*mode = p.dentry->inode->mode;
@@ -123,13 +118,8 @@ long sys_quotactl_fd(int fd, unsigned cmd, int id, void __user *addr)
 long sys_uselib(const char __user *name)
 {
 	struct path p;
-	char *buf;
-	kerr_t err = getname(name, false, &buf);
+	kerr_t err = user_path(AT_FDCWD, name, LOOKUP_FOLLOW, &p);
 
-	if (err)
-		return kerr_code(err);
-	err = path_lookup(AT_FDCWD, buf, LOOKUP_FOLLOW, &p);
-	putname(buf);
 	if (err)
 		return kerr_code(err);
 	err = S_ISREG(p.dentry->inode->mode) ? inode_permission(p.dentry->inode, MAY_READ | MAY_EXEC) : KERR(EACCES);

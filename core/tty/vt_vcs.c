@@ -151,18 +151,7 @@ static ssize_t vcs_write(struct file *f, struct iov_iter *it, loff_t *pos)
 
 static loff_t vcs_llseek(struct file *f, loff_t off, int whence)
 {
-	loff_t size = size_of(kind_of(f));
-
-	if (whence == SEEK_CUR)
-		off += f->pos;
-	else if (whence == SEEK_END)
-		off += size;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	if (off < 0 || off > size)
-		return -EINVAL;
-	f->pos = off;
-	return off;
+	return fixed_size_llseek(f, off, whence, size_of(kind_of(f)));
 }
 
 static kerr_t vcs_open(struct inode *inode, struct file *f)

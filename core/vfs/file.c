@@ -319,6 +319,20 @@ loff_t noop_llseek(struct file *f, loff_t off, int whence)
 	return f->pos;
 }
 
+loff_t fixed_size_llseek(struct file *f, loff_t off, int whence, loff_t size)
+{
+	if (whence == SEEK_CUR)
+		off += f->pos;
+	else if (whence == SEEK_END)
+		off += size;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	if (off < 0 || off > size)
+		return -EINVAL;
+	f->pos = off;
+	return off;
+}
+
 loff_t vfs_llseek(struct file *f, loff_t off, int whence)
 {
 	if (f->ops->llseek)

@@ -289,7 +289,6 @@ long fd_install_anon(const char *name, const struct file_ops *ops, void *priv, u
 long do_fcntl(int fd, unsigned cmd, unsigned long arg, bool wide_locks);
 kerr_t do_stat_path(int dirfd, const char __user *name, unsigned at_flags, struct kstat *out) __must_check;
 kerr_t do_fstat(int fd, struct kstat *out) __must_check;
-kerr_t user_path(int dirfd, const char __user *name, unsigned lookup, struct path *out) __must_check;
 kerr_t do_truncate_user(const char __user *name, s64 len) __must_check;
 kerr_t do_ftruncate(int fd, s64 len) __must_check;
 kerr_t do_statfs_path(const char __user *name, struct kstatfs *k) __must_check;

@@ -501,7 +501,10 @@ kerr_t vfs_truncate(const struct path *p, loff_t size) __must_check;
 kerr_t vfs_getattr(const struct path *p, struct kstat *out) __must_check;
 long vfs_ioctl(struct file *f, unsigned cmd, unsigned long arg);
 u32 vfs_poll(struct file *f, struct poll_table *pt);
+/* A name of the program's, looked up. lookup: LOOKUP_*. */
+kerr_t user_path(int dirfd, const char __user *name, unsigned lookup, struct path *out) __must_check;
 loff_t vfs_llseek(struct file *f, loff_t off, int whence);
+loff_t fixed_size_llseek(struct file *f, loff_t off, int whence, loff_t size); /* of a device: not beyond its end */
 kerr_t vfs_iterate(struct file *f, struct dir_context *ctx) __must_check;
 kerr_t vfs_setattr(const struct path *p, struct attr *a) __must_check; /* checks permission, takes locks */
 
