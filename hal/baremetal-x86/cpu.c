@@ -139,6 +139,31 @@ size_t hal_cpuinfo(unsigned cpu, char *buf, size_t size)
 	return n;
 }
 
+/* "Deterministic cache parameters": Intel's leaf 4, AMD's 8000001d (where TOPOEXT says so) in the same form. */
+bool hal_cpu_cache(unsigned index, struct hal_cpu_cache *out)
+{
+	u32 leaf = ext_ecx & (1u << 22) ? 0x8000001d : 4;
+	struct x86_cpuid c;
+
+	if (leaf == 4 && x86_cpuid(0, 0).a < 4)
+		return false;
+	for (u32 i = 0; i <= index; i++) {
+		c = x86_cpuid(leaf, i);
+		if (!(c.a & 31) || (c.a & 31) > HAL_CACHE_UNIFIED)
+			return false;
+	}
+	*out = (struct hal_cpu_cache){
+		.type = c.a & 31,
+		.level = (c.a >> 5) & 7,
+		.line_size = (c.b & 4095) + 1,
+		.partitions = ((c.b >> 12) & 1023) + 1,
+		.ways = (c.b >> 22) + 1,
+		.sets = c.c + 1,
+		.shared = (c.a >> 14) & 4095,
+	};
+	return true;
+}
+
 const char *hal_machine(void)
 {
 	return "i686";

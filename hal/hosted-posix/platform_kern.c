@@ -172,3 +172,10 @@ size_t hal_cpuinfo(unsigned cpu, char *buf, size_t size)
 {
 	return (size_t)kscnprintf(buf, size, "processor\t: %u\nmodel name\t: Maestro library vCPU\n\n", cpu);
 }
+
+bool hal_cpu_cache(unsigned index, struct hal_cpu_cache *out)
+{
+	(void)index;
+	(void)out;
+	return false; /* a vCPU has none of its own */
+}

@@ -444,3 +444,11 @@ size_t hal_cpuinfo(unsigned cpu, char *buf, size_t size)
 	(void)size;
 	return 0;
 }
+
+bool hal_cpu_cache(unsigned index, struct hal_cpu_cache *out)
+{
+	/* What the processor says of its caches, the nearest first. */
+	(void)index;
+	(void)out;
+	return false;
+}

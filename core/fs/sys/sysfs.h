@@ -4,5 +4,8 @@
 
 #include "../proc/proc_fs.h"
 
+/* cpu.c: /sys/devices/system/cpu, beside the entries of CPUs; and these */
+extern const struct pnode sysfs_cpu_nodes[];
+extern const struct pnode_list sysfs_cpus;
 /* block.c: /sys/devices/virtual/block, and the links to it from /sys/block, /sys/class/block and /sys/dev/block */
 extern const struct pnode_list sysfs_disks, sysfs_block, sysfs_class_block, sysfs_dev_block;

@@ -23,3 +23,11 @@ void hal_devices_probe(void);
 /* uname -m, /proc/cpuinfo text for one CPU (written to buf, returns length). */
 const char *hal_machine(void);
 size_t hal_cpuinfo(unsigned cpu, char *buf, size_t size);
+
+struct hal_cpu_cache {
+	enum { HAL_CACHE_DATA = 1, HAL_CACHE_INSTRUCTION, HAL_CACHE_UNIFIED } type;
+	unsigned level, line_size /* bytes */, partitions, ways, sets;
+	bool shared; /* by all CPUs; else each has its own */
+};
+/* Describes cache number `index` of a CPU, all CPUs being alike; false: there are no more, or none are known. */
+bool hal_cpu_cache(unsigned index, struct hal_cpu_cache *out);

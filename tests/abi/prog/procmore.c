@@ -25,6 +25,24 @@ static void show(const char *path)
 	STR(path, text);
 }
 
+static void caches(void)
+{
+	static const char *const files[] = {"type", "level", "size", "coherency_line_size", "number_of_sets", "physical_line_partition",
+					    "ways_of_associativity", "shared_cpu_list", "shared_cpu_map", "id"};
+	char path[100];
+
+	for (int i = 0; i < 5; i++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu0/cache/index%d", i);
+		YES(path, !access(path, F_OK));
+		for (unsigned f = 0; f < sizeof(files) / sizeof(*files) && !access(path, F_OK); f++) {
+			char file[140];
+
+			snprintf(file, sizeof(file), "%s/%s", path, files[f]);
+			show(file);
+		}
+	}
+}
+
 static int put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY), r = fd < 0 ? -1 : (int)write(fd, text, strlen(text)), e = errno;
@@ -163,5 +181,6 @@ int main(void)
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	show("/sys/devices/system/cpu/isolated");
 	show("/sys/devices/system/cpu/offline");
+	caches();
 	return 0;
 }
