@@ -23,6 +23,8 @@ SPLIT = ("test_asyncio",)
 LAST = ("test_concurrent_futures", "test_multiprocessing_fork", "test_multiprocessing_forkserver", "test_multiprocessing_spawn",
         "test_tools", "test_lib2to3", "test_idle", "test_unicodedata", "test_decimal", "test_zipfile64", "test_statistics")
 LONG = 900
+# Modules that one interpreter runs after each other, where each has little to do.
+TOGETHER = 8
 
 
 def listing(path):
@@ -41,6 +43,7 @@ def names():
             found += ["%s.%s" % (package, n[:-3]) for n in sorted(listing(TESTS + "/" + package))
                       if n.startswith("test_") and n.endswith(".py")]
     first = ["test_" + n for n in FIRST if "test_" + n in found]
+    first += [n for n in found if n.startswith(SPLIT)]
     middle = [n for n in found if n not in first and n not in LAST]
     return first + middle + [n for n in LAST if n in found]
 
@@ -49,9 +52,24 @@ def limit(name):
     return LONG if name in LAST else 300
 
 
-def command(name):
+def command(*names):
     # Its own limit is a little shorter: it then says where each thread stands.
-    return "exec python3 -m test -v --timeout=%d %s" % (limit(name) - 20, name)
+    return "exec python3 -m test -v --timeout=%d %s" % (limit(names[0]) - 20, " ".join(names))
+
+
+def groups(names):
+    simple = [n for n in names if n not in LAST and n[len("test_"):] not in FIRST and not n.startswith(SPLIT)]
+    return [simple[i:i + TOGETHER] for i in range(0, len(simple), TOGETHER)]
+
+
+def passed(took, out):
+    """What regrtest has left behind without a bad word: "0:01:05 load avg: 0.90 [2/8] test_b -- test_a failed (1 error)"."""
+    text, summary, _ = out.partition("\n== Tests result")
+    parts = re.split(r"(?m)^(\d+:\d\d:\d\d) (?:load avg: \S+ )?\[ *\d+/\d+(?:/\d+)?\] (test_\S+)(?: -- [^\n]*)?\n", text)[1:]
+    starts = [sum(int(n) * unit for n, unit in zip(clock.split(":"), (3600, 60, 1))) for clock in parts[::3]]
+    ends = starts[1:] + ([took] if summary else [])
+    bad = re.findall(r"(?m)(?:^|-- )(test_\S+) (?:failed|crashed|skipped|timed out|ran no tests|interrupted)\b", text)
+    return {name: (end - start, said) for name, said, start, end in zip(parts[1::3], parts[2::3], starts, ends) if name not in bad}
 
 
 def judge(status, out):
@@ -76,4 +94,4 @@ def judge(status, out):
     return (suite.FAIL if status else suite.PASS), facts
 
 
-SUITE = suite.Suite("python", "CPython's regression tests", IMAGE, names, command, judge, limit)
+SUITE = suite.Suite("python", "CPython's regression tests", IMAGE, names, command, judge, limit, groups=groups, passed=passed)
