@@ -73,30 +73,6 @@ void unix_files_land(struct scm_files *f)
 	f->user = NULL;
 }
 
-void unix_files_drop(struct scm_files *f)
-{
-	struct unix_state *x = un();
-
-	unix_files_land(f);
-	spin_lock(&x->gc_lock);
-	f->next = x->dropped;
-	x->dropped = f;
-	if (x->dropping) {
-		spin_unlock(&x->gc_lock);
-		return;
-	}
-	x->dropping = true;
-	while (x->dropped) {
-		f = x->dropped;
-		x->dropped = f->next;
-		spin_unlock(&x->gc_lock);
-		scm_files_put(f);
-		spin_lock(&x->gc_lock);
-	}
-	x->dropping = false;
-	spin_unlock(&x->gc_lock);
-}
-
 /* ---------------------------------------------------------------- collecting */
 typedef void (*ref_fn)(struct unix_sock *u, struct list *work);
 
@@ -202,22 +178,15 @@ static void gc_sort(struct list *garbage)
 	list_splice_tail(&x->inflight, &reached);
 }
 
-void unix_gc(void)
+/* Lets go of gc_lock while it frees messages. */
+static void gc_once_locked(struct unix_state *x) REQUIRES(x->gc_lock)
 {
-	struct unix_state *x = un();
 	struct unix_sock *u;
 	struct list garbage, messages;
 
-	if (!load_relaxed(&x->total_inflight))
-		return;
+	assert_held(&x->gc_lock);
 	list_init(&garbage);
 	list_init(&messages);
-	spin_lock(&x->gc_lock);
-	if (x->collecting) {
-		spin_unlock(&x->gc_lock);
-		return;
-	}
-	x->collecting = true;
 	gc_sort(&garbage);
 	list_for_each(u, &garbage, inflight_node) {
 		harvest(u, &messages);
@@ -232,7 +201,53 @@ void unix_gc(void)
 		unix_msg_free(m);
 	}
 	spin_lock(&x->gc_lock);
-	x->collecting = false;
+}
+
+/* Collects as long as it is asked for. Not while files are dropped: each socket that falls would ask, and once at the end answers all. */
+static void gc_wanted_locked(struct unix_state *x) REQUIRES(x->gc_lock)
+{
+	while (x->gc_wanted && !x->collecting && !x->dropping) {
+		x->gc_wanted = false;
+		x->collecting = true;
+		gc_once_locked(x);
+		x->collecting = false;
+	}
+}
+
+void unix_gc(void)
+{
+	struct unix_state *x = un();
+
+	if (!load_relaxed(&x->total_inflight))
+		return;
+	spin_lock(&x->gc_lock);
+	x->gc_wanted = true;
+	gc_wanted_locked(x);
+	spin_unlock(&x->gc_lock);
+}
+
+void unix_files_drop(struct scm_files *f)
+{
+	struct unix_state *x = un();
+
+	unix_files_land(f);
+	spin_lock(&x->gc_lock);
+	f->next = x->dropped;
+	x->dropped = f;
+	if (x->dropping) {
+		spin_unlock(&x->gc_lock);
+		return;
+	}
+	x->dropping = true;
+	while (x->dropped) {
+		f = x->dropped;
+		x->dropped = f->next;
+		spin_unlock(&x->gc_lock);
+		scm_files_put(f);
+		spin_lock(&x->gc_lock);
+	}
+	x->dropping = false;
+	gc_wanted_locked(x);
 	spin_unlock(&x->gc_lock);
 }
 

@@ -24,10 +24,10 @@ test-unit-asan: build/asan/unit-tests
 	$(Q)$(UNIT_RUN) ASAN_OPTIONS=handle_segv=0:handle_sigbus=0:detect_leaks=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 $<
 	$(Q)$(UNIT_RUN) CK_FORK=no ASAN_OPTIONS=handle_segv=0:handle_sigbus=0:detect_leaks=1:detect_stack_use_after_return=0 $< instances
 test-unit-tsan: build/tsan/unit-tests
-	$(Q)$(UNIT_RUN) UNIT_STEPS=200 UNIT_NO_SNAPSHOTS=1 TSAN_OPTIONS=handle_segv=0:halt_on_error=0:history_size=7:suppressions=tests/unit/tsan.supp $< kernel events instances parallel ipc snapshots product
+	$(Q)$(UNIT_RUN) UNIT_STEPS=200 UNIT_NO_SNAPSHOTS=1 TSAN_OPTIONS=handle_segv=0:halt_on_error=0:history_size=7:suppressions=tests/unit/tsan.supp $< kernel events instances parallel ipc snapshots product sockets
 test-unit-valgrind: build/debug/unit-tests
-	$(Q)$(UNIT_RUN) CK_FORK=no UNIT_NO_SNAPSHOTS=1 valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 --vex-iropt-register-updates=allregs-at-mem-access --max-stackframe=300000000 \
-		$< kernel events instances ipc snapshots product
+	$(Q)$(UNIT_RUN) UNIT_STEPS=500 CK_FORK=no UNIT_NO_SNAPSHOTS=1 valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 --vex-iropt-register-updates=allregs-at-mem-access --max-stackframe=300000000 \
+		$< kernel events instances ipc snapshots product sockets
 
 .PHONY: bench-hosted
 build/lib/bench-hosted: tests/bench/hosted.c build/libmaestro.a

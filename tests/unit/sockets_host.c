@@ -7,10 +7,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+
+#define FDS_MOST 240 /* in a message */
 
 static struct maestro *k;
 
@@ -23,7 +26,7 @@ static long send_fds(int to, const int *fds, unsigned n)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(16 * sizeof(int))];
+		char bytes[CMSG_SPACE(FDS_MOST * sizeof(int))];
 	} control;
 	char byte = 'm';
 	struct iovec v = {&byte, 1};
@@ -38,7 +41,7 @@ static long send_fds(int to, const int *fds, unsigned n)
 }
 
 /* The one descriptor of a message. */
-static int recv_fd(int from)
+static int recv_fd(int from, int flags)
 {
 	union {
 		struct cmsghdr align;
@@ -49,7 +52,7 @@ static int recv_fd(int from)
 	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
 	int fd;
 
-	OK(maestro_syscall(k, SYS_recvmsg, from, &m, 0));
+	OK(maestro_syscall(k, SYS_recvmsg, from, &m, flags));
 	ck_assert_uint_eq(m.msg_controllen, sizeof(control.bytes));
 	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
 	return fd;
@@ -149,7 +152,7 @@ START_TEST(descriptors_travel)
 	OK(maestro_pipe2(k, p, 0));
 	OK(send_fds(s[0], &p[1], 1));
 	OK(maestro_close(k, p[1]));
-	got = recv_fd(s[1]);
+	got = recv_fd(s[1], 0);
 	ck_assert_int_eq(maestro_write(k, got, "there", 5), 5);
 	OK(maestro_close(k, got));
 	ck_assert_int_eq(maestro_read(k, p[0], buf, 8), 5);
@@ -237,6 +240,66 @@ START_TEST(long_chain_falls)
 }
 END_TEST
 
+#define OTHERS (4 * FDS_MOST)
+#define ROUNDS (atoi(getenv("UNIT_STEPS") ?: "20000") / 10)
+
+static void *collector(void *stop)
+{
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED))
+		collect();
+	maestro_thread_exit(k);
+	return NULL;
+}
+
+/*
+ * Sockets u and v, each in the other's queue, are garbage when v is closed, but not if somebody looked at the message in v before and has u. A collection that
+ * sees u before that look and v after the close must not come between; many others lie between the two, so that it could.
+ */
+static void peek_and_close(const int *others)
+{
+	int u[2], v[2], holder[2], got;
+	char byte = 0;
+
+	OK(pair(SOCK_STREAM, u));
+	OK(pair(SOCK_STREAM, v));
+	OK(pair(SOCK_STREAM, holder));
+	OK(send_fds(v[1], &u[0], 1)); /* u[0] lies in v[0] */
+	for (int i = 0; i < OTHERS; i += FDS_MOST)
+		OK(send_fds(holder[0], others + i, FDS_MOST));
+	OK(send_fds(u[1], &v[0], 1)); /* v[0] lies in u[0] */
+	OK(maestro_close(k, u[0]));
+	got = recv_fd(v[0], MSG_PEEK);
+	OK(maestro_close(k, v[0]));
+	ck_assert_int_eq(maestro_syscall(k, SYS_recvfrom, got, &byte, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL), 1);
+	ck_assert_int_eq(byte, 'm');
+	OK(maestro_close(k, got));
+	for (int i = 0; i < 2; i++)
+		OK(maestro_close(k, holder[i]));
+	OK(maestro_close(k, u[1]));
+	OK(maestro_close(k, v[1]));
+}
+
+START_TEST(peek_against_collection)
+{
+	struct maestro_options o = {.size = sizeof(o), .threads = 4};
+	int others[OTHERS];
+	bool stop = false;
+	pthread_t t[2];
+
+	k = unit_new_with(&o);
+	for (int i = 0; i < OTHERS; i++)
+		OK(others[i] = (int)maestro_syscall(k, SYS_socket, AF_UNIX, SOCK_DGRAM, 0));
+	for (int i = 0; i < 2; i++)
+		ck_assert(!pthread_create(&t[i], NULL, collector, &stop));
+	for (int i = 0; i < ROUNDS; i++)
+		peek_and_close(others);
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	unit_end(k);
+}
+END_TEST
+
 /* A pair, a message with a descriptor, a name: whichever allocation fails, an error comes, and nothing is lost. */
 static long everything(void)
 {
@@ -304,6 +367,7 @@ Suite *suite_sockets(void)
 	tcase_add_test(t, descriptors_travel);
 	tcase_add_test(t, cycles_are_collected);
 	tcase_add_test(t, long_chain_falls);
+	tcase_add_test(t, peek_against_collection);
 	tcase_add_test(t, allocations_fail);
 	suite_add_tcase(s, t);
 	return s;

@@ -24,7 +24,8 @@ struct unix_state {
 	struct spinlock gc_lock;  /* RANK_NET_GC */
 	struct list inflight;	  /* [gc_lock] sockets whose files are in messages */
 	unsigned total_inflight;  /* [gc_lock] to write: references in messages, to sockets */
-	bool collecting;	  /* [gc_lock] */
+	bool collecting;	  /* [gc_lock] somebody does */
+	bool gc_wanted;		  /* [gc_lock] once more, when nobody collects or drops */
 	struct scm_files *dropped; /* [gc_lock] files of messages nobody will receive, to be put */
 	bool dropping;		  /* [gc_lock] somebody is putting them */
 };
