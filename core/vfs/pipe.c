@@ -3,7 +3,8 @@
  * Pipes and FIFOs: a ring of pages. Follows pipe(7), fifo(7), splice(2).
  *
  * A write of up to a page goes whole into one slot (or into the rest of the newest one), which makes it atomic. The ring has twice as many
- * slots as may be used, so that a splice can always give back what it took. One emptied page is kept for the next write.
+ * slots as may be used, so that a splice finds room for what it has read. One emptied page is kept for the next write.
+ * A splice out of a pipe writes from the oldest slot without pipe.mutex; until it is done nobody else takes from the pipe (lent).
  * Locking: pipe.mutex; head and tail are also read without it to decide about sleeping. f->priv of a reader counts the writers seen at open:
  * a FIFO that never had a writer is not hung up.
  */
@@ -26,7 +27,8 @@ struct pipe {
 	unsigned readers, writers; /* [mutex] open files */
 	unsigned files;		/* [inode.lock] */
 	u32 r_counter, w_counter; /* [mutex] opens so far */
-	struct wait_queue rd, wr;
+	bool lent;		/* [mutex] the oldest slot is being written elsewhere */
+	struct wait_queue rd, wr, given_back;
 	struct fasync_queue rd_async, wr_async;
 	struct pipe_buf first_ring[2 * PIPE_DEF_SLOTS];
 };
@@ -40,6 +42,7 @@ static struct pipe *pipe_alloc(void)
 	mutex_init(&p->mutex, RANK_PIPE, "pipe");
 	wait_queue_init(&p->rd);
 	wait_queue_init(&p->wr);
+	wait_queue_init(&p->given_back);
 	fasync_queue_init(&p->rd_async);
 	fasync_queue_init(&p->wr_async);
 	p->limit = PIPE_DEF_SLOTS;
@@ -122,6 +125,17 @@ static ssize_t drain(struct pipe *p, struct iov_iter *it)
 	return done;
 }
 
+/* Takes pipe.mutex to take from the pipe. */
+static void lock_to_take(struct pipe *p)
+{
+	mutex_lock(&p->mutex);
+	while (unlikely(p->lent)) {
+		mutex_unlock(&p->mutex);
+		wait_event(&p->given_back, !load_relaxed(&p->lent));
+		mutex_lock(&p->mutex);
+	}
+}
+
 static ssize_t pipe_read(struct file *f, struct iov_iter *it, loff_t *pos)
 {
 	struct pipe *p = f->inode->pipe;
@@ -130,7 +144,7 @@ static ssize_t pipe_read(struct file *f, struct iov_iter *it, loff_t *pos)
 	(void)pos;
 	if (unlikely(!it->count))
 		return 0;
-	mutex_lock(&p->mutex);
+	lock_to_take(p);
 	for (;;) {
 		kerr_t err;
 
@@ -145,7 +159,7 @@ static ssize_t pipe_read(struct file *f, struct iov_iter *it, loff_t *pos)
 		err = wait_event_interruptible(&p->rd, !pipe_empty(p) || !load_relaxed(&p->writers));
 		if (err)
 			return kerr_code(err);
-		mutex_lock(&p->mutex);
+		lock_to_take(p);
 	}
 	mutex_unlock(&p->mutex);
 	if (ret > 0) {
@@ -528,7 +542,7 @@ long pipe_set_size(struct file *f, size_t size)
 }
 
 /* ---------------------------------------------------------------- splice */
-/* Waits until there is something (or nobody will write): 1 data, 0 end, -errno. mutex held, and held on return unless an error came. */
+/* Waits until there is something (or nobody will write): 1 data, 0 end, -errno. Called and returns under lock_to_take(). */
 static long splice_wait_data(struct pipe *p, bool nonblock)
 {
 	while (p->tail == p->head) {
@@ -540,55 +554,61 @@ static long splice_wait_data(struct pipe *p, bool nonblock)
 			return -EAGAIN;
 		mutex_unlock(&p->mutex);
 		err = wait_event_interruptible(&p->rd, !pipe_empty(p) || !load_relaxed(&p->writers));
-		mutex_lock(&p->mutex);
+		lock_to_take(p);
 		if (err)
 			return kerr_code(err);
 	}
 	return 1;
 }
 
-/* One buffer at a time is taken out, written, and its rest put back in front. */
+/* The oldest slot comes back, so much shorter. */
+static void give_back(struct pipe *p, size_t taken)
+{
+	struct pipe_buf *b;
+
+	mutex_lock(&p->mutex);
+	b = &p->ring[p->tail & p->mask];
+	b->off += (u16)taken;
+	b->len -= (u16)taken;
+	if (!b->len)
+		slot_done(p, b);
+	store_relaxed(&p->lent, false);
+	mutex_unlock(&p->mutex);
+	wake_up_all(&p->given_back);
+	if (taken)
+		wake_writers(p);
+}
+
+/* One slot at a time is written; it stays where it is meanwhile. */
 ssize_t pipe_splice_from(struct file *in, struct file *out, loff_t *pos, size_t n, bool nonblock)
 {
 	struct pipe *p = in->inode->pipe;
 	ssize_t done = 0;
 
 	while (n) {
-		struct pipe_buf b;
+		const struct pipe_buf *b;
 		struct iov_iter it;
 		size_t want;
 		ssize_t wrote;
 		long ready;
 
-		mutex_lock(&p->mutex);
+		lock_to_take(p);
 		ready = splice_wait_data(p, nonblock || done);
 		if (ready != 1) {
 			mutex_unlock(&p->mutex);
 			return done ? done : ready;
 		}
-		b = p->ring[p->tail & p->mask];
-		store_relaxed(&p->tail, p->tail + 1);
+		b = &p->ring[p->tail & p->mask];
+		want = MIN((size_t)b->len, n);
+		iov_iter_kernel(&it, (u8 *)page_address(b->page) + b->off, want, false);
+		p->lent = true;
 		mutex_unlock(&p->mutex);
-		want = MIN((size_t)b.len, n);
-		iov_iter_kernel(&it, (u8 *)page_address(b.page) + b.off, want, false);
 		wrote = vfs_write(out, &it, pos);
-		if (wrote > 0) {
-			done += wrote;
-			n -= (size_t)wrote;
-			b.off += (u16)wrote;
-			b.len -= (u16)wrote;
-		}
-		if (b.len) {
-			mutex_lock(&p->mutex);
-			store_relaxed(&p->tail, p->tail - 1);
-			p->ring[p->tail & p->mask] = b;
-			mutex_unlock(&p->mutex);
-		} else {
-			page_put(b.page);
-		}
-		wake_writers(p);
+		give_back(p, wrote > 0 ? (size_t)wrote : 0);
 		if (wrote < 0)
 			return done ? done : wrote;
+		done += wrote;
+		n -= (size_t)wrote;
 		if ((size_t)wrote < want)
 			break;
 	}
@@ -686,7 +706,7 @@ ssize_t pipe_to_pipe(struct file *in, struct file *out, size_t n, bool nonblock,
 	if (a == b)
 		return -EINVAL;
 	for (;;) {
-		mutex_lock(&a->mutex);
+		lock_to_take(a);
 		ready = splice_wait_data(a, nonblock);
 		mutex_unlock(&a->mutex);
 		if (ready != 1)
@@ -698,7 +718,7 @@ ssize_t pipe_to_pipe(struct file *in, struct file *out, size_t n, bool nonblock,
 			return ready;
 		mutex_lock(&first->mutex);
 		mutex_lock_nested(&second->mutex);
-		if (a->tail != a->head && !pipe_full(b))
+		if (!a->lent && a->tail != a->head && !pipe_full(b))
 			break;
 		mutex_unlock(&second->mutex);
 		mutex_unlock(&first->mutex);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Pipes and FIFOs: ends, SIGPIPE, non-blocking, atomic writes, splice family. */
 #include "../abi.h"
+#include <sys/socket.h>
 
 static volatile sig_atomic_t pipes_seen;
 
@@ -8,6 +9,36 @@ static void on_pipe(int s)
 {
 	(void)s;
 	pipes_seen++;
+}
+
+/* A splice that waits for room in a socket goes before who reads the pipe meanwhile. */
+static void splice_goes_first(void)
+{
+	enum { ALL = 15000, SPLICED = 10000 };
+	static unsigned words[ALL];
+	int p[2], s[2], small = 4096, status;
+	unsigned got, bad = 0, at = 0;
+
+	pipe(p);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+	setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	for (unsigned i = 0; i < ALL; i++)
+		words[i] = i;
+	CALL("fill", write(p[1], words, sizeof(words)));
+	if (fork() == 0)
+		_exit(splice(p[0], NULL, s[0], NULL, SPLICED * sizeof(*words), 0) == SPLICED * sizeof(*words) ? 0 : 1);
+	usleep(200000);
+	if (fork() == 0)
+		_exit(read(p[0], &got, sizeof(got)) == sizeof(got) && got == SPLICED ? 0 : 1);
+	usleep(200000);
+	for (; at < SPLICED && read(s[1], &got, sizeof(got)) == sizeof(got); at++)
+		bad += got != at;
+	NUM("spliced words", at);
+	NUM("out of order", bad);
+	for (int i = 0; i < 2; i++) {
+		wait(&status);
+		HEX("status", status);
+	}
 }
 
 int main(void)
@@ -141,5 +172,6 @@ int main(void)
 	CALL("splice of nothing", splice(p[0], NULL, fd, &off, 5, 0));
 	CALL("tee of nothing", tee(p[0], q[1], 3, 0));
 	BYTES("vmsplice bytes", buf, n);
+	splice_goes_first();
 	return 0;
 }
