@@ -18,5 +18,13 @@ void buf_readahead_alias(struct block_device *bdev, u64 block, unsigned n);
 bool buf_is_cached(struct block_device *bdev, u64 block); /* and still good */
 void buf_overwritten(struct buf *b); /* locked, from buf_get_alias() or buf_read_alias(): uptodate and dirty now, still an alias if it was */
 
+/* What buf.c and buf_write.c share. */
+bool buf_trylock(struct buf *b);
+void buf_unlock_clear(struct buf *b, unsigned long also); /* buf_unlock(), and these flags go with it */
+struct buf *buf_peek(struct block_device *bdev, u64 block); /* with a reference, if it is cached; an alias stays one */
+struct bio *buf_bio(struct buf *b, enum bio_op op) __must_check; /* of the whole block; bio.priv is b. NULL: no memory */
+void buf_flush_in(ktime_t delay); /* the next write-out of all devices, unless one is due already */
+void buf_flush_init(void);
+
 void disk_queue_init(struct disk *d);
 void disk_queue_drain(struct disk *d); /* waits until nothing is pending or in flight */
