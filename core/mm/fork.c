@@ -9,18 +9,22 @@
 
 #define COPY_CHUNK (2UL << 20) /* what is copied under the spinlocks at a time */
 
-static void count_copy(void *arg, uaddr_t va, struct hal_pte pte)
+static void count_copies(void *arg, const pfn_t *frames, unsigned n)
 {
 	struct mm *dst = arg;
-	struct page *p;
+	unsigned others = 0;
 
-	(void)va;
-	if (pte.flags & HAL_PTE_SPECIAL)
-		return;
-	p = phys_to_page(pte.frame);
-	page_get(p);
-	atomic_inc(&p->mapcount); /* not the first: the parent has one */
-	mm_count_page(dst, p, 1);
+	for (unsigned i = 0; i < n; i++) {
+		struct page *p = frame_page(frames[i]);
+
+		page_get(p);
+		atomic_inc(&p->mapcount); /* not the first: the parent has one */
+		if (unlikely(!page_test(p, PG_ANON))) {
+			mm_count_page(dst, p, 1);
+			others++;
+		}
+	}
+	dst->rss_anon += (long)(n - others);
 }
 
 static kerr_t copy_chunk(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t end, bool cow)
@@ -29,7 +33,7 @@ static kerr_t copy_chunk(struct mm *dst, struct mm *src, uaddr_t start, uaddr_t 
 
 	spin_lock(&src->pt_lock);
 	spin_lock_nested(&dst->pt_lock);
-	err = hal_mmu_copy(&dst->mmu, &src->mmu, start, end, cow, count_copy, dst);
+	err = hal_mmu_copy(&dst->mmu, &src->mmu, start, end, cow, count_copies, dst);
 	spin_unlock(&dst->pt_lock);
 	spin_unlock(&src->pt_lock);
 	return err;

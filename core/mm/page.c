@@ -356,14 +356,6 @@ void pages_free(struct page *p, unsigned order)
 	spin_unlock_irqrestore(&ps->lock, flags);
 }
 
-void page_put(struct page *p)
-{
-	DEBUG_ASSERT(atomic_read(&p->refs) > 0);
-	if (!atomic_dec_and_test(&p->refs))
-		return;
-	pages_free(p, 0);
-}
-
 /* --- failing on purpose --- */
 void alloc_fail_nth(u64 nth)
 {

@@ -31,6 +31,11 @@ static inline pgoff_t last_page(loff_t size) /* index of the first page beyond `
 	return (pgoff_t)((size + (loff_t)PAGE_SIZE - 1) >> PAGE_SHIFT);
 }
 
+static inline struct page *frame_page(pfn_t frame) /* of hal_mmu_frames_fn */
+{
+	return kernel()->page.map + (frame & ~HAL_FRAME_USED);
+}
+
 /* --- lru.c: a page is on a list while it is in the cache (PG_LRU), or isolated by reclaim --- */
 void lru_add(struct page *p);
 void lru_del(struct page *p);

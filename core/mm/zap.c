@@ -52,22 +52,36 @@ void page_map_put(struct mm *mm, struct page *p)
 		atomic_dec(mapped_counter(p));
 }
 
-static void zap_one(void *arg, uaddr_t va, struct hal_pte old)
+static void zap_file_page(struct mm *mm, struct page *p, bool used)
+{
+	if (used && !page_test(p, PG_REFERENCED))
+		page_set(p, PG_REFERENCED);
+	page_map_put(mm, p);
+}
+
+static void zap_frames(void *arg, const pfn_t *frames, unsigned n)
 {
 	struct zap *z = arg;
-	struct page *p;
+	unsigned others = 0;
+	long unmapped = 0;
 
-	(void)va;
-	if (old.flags & HAL_PTE_SPECIAL)
-		return;
-	p = phys_to_page(old.frame);
-	if ((old.flags & HAL_PTE_ACCESSED) && !page_test(p, PG_ANON) && !page_test(p, PG_REFERENCED))
-		page_set(p, PG_REFERENCED);
-	page_map_put(z->mm, p);
-	if (z->gather)
-		z->pages[z->n++] = p;
-	else
-		page_put(p);
+	for (unsigned i = 0; i < n; i++) {
+		struct page *p = frame_page(frames[i]);
+
+		if (unlikely(!page_test(p, PG_ANON))) {
+			zap_file_page(z->mm, p, frames[i] & HAL_FRAME_USED);
+			others++;
+		} else if (atomic_dec_and_test(&p->mapcount)) {
+			unmapped++;
+		}
+		if (z->gather)
+			z->pages[z->n++] = p;
+		else
+			page_put(p);
+	}
+	z->mm->rss_anon -= (long)(n - others);
+	if (unmapped)
+		atomic_sub(&mm_state()->nr_anon, unmapped);
 }
 
 /* May a thread be running in this space on another CPU? */
@@ -83,7 +97,7 @@ static bool used_elsewhere(const struct mm *mm)
 static void zap_range(struct zap *z, uaddr_t start, uaddr_t end)
 {
 	spin_lock(&z->mm->pt_lock);
-	hal_mmu_unmap(&z->mm->mmu, start, end, zap_one, z);
+	hal_mmu_unmap(&z->mm->mmu, start, end, zap_frames, z);
 	spin_unlock(&z->mm->pt_lock);
 	for (unsigned i = 0; i < z->n; i++)
 		page_put(z->pages[i]);

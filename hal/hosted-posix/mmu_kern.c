@@ -122,28 +122,47 @@ static void for_each_leaf(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, void 
 }
 
 struct walk {
-	struct hal_mmu *mmu, *dst;
+	struct hal_mmu *dst;
 	hal_mmu_fn *fn;
+	hal_mmu_frames_fn *frames_fn;
 	void *arg;
 	u32 set, clear;
 	kerr_t err;
+	unsigned nframes;
+	pfn_t frames[HAL_MMU_BATCH];
 };
+
+static void give_frames(struct walk *w)
+{
+	if (w->frames_fn && w->nframes)
+		w->frames_fn(w->arg, w->frames, w->nframes);
+	w->nframes = 0;
+}
+
+static void note_frame(struct walk *w, u64 word)
+{
+	if (word & HAL_PTE_SPECIAL)
+		return;
+	w->frames[w->nframes++] = word >> PAGE_SHIFT | ((word & HAL_PTE_ACCESSED) ? HAL_FRAME_USED : 0);
+	if (w->nframes == HAL_MMU_BATCH)
+		give_frames(w);
+}
 
 static void unmap_one(u64 *word, uaddr_t va, void *arg)
 {
-	struct walk *w = arg;
-	struct hal_pte old = unpack(*word);
+	u64 old = *word;
 
+	(void)va;
 	*word = 0;
-	if (w->fn)
-		w->fn(w->arg, va, old);
+	note_frame(arg, old);
 }
 
-void hal_mmu_unmap(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_fn *fn, void *arg)
+void hal_mmu_unmap(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_frames_fn *fn, void *arg)
 {
-	struct walk w = {.mmu = mmu, .fn = fn, .arg = arg};
+	struct walk w = {.frames_fn = fn, .arg = arg};
 
 	for_each_leaf(mmu, start, end, unmap_one, &w);
+	give_frames(&w);
 }
 
 static void change_one(u64 *word, uaddr_t va, void *arg)
@@ -189,15 +208,15 @@ static void copy_one(u64 *word, uaddr_t va, void *arg)
 	}
 	*word &= ~(u64)w->clear;
 	*to = *word;
-	if (w->fn)
-		w->fn(w->arg, va, unpack(*word));
+	note_frame(w, *word);
 }
 
-kerr_t hal_mmu_copy(struct hal_mmu *dst, struct hal_mmu *src, uaddr_t start, uaddr_t end, bool cow, hal_mmu_fn *fn, void *arg)
+kerr_t hal_mmu_copy(struct hal_mmu *dst, struct hal_mmu *src, uaddr_t start, uaddr_t end, bool cow, hal_mmu_frames_fn *fn, void *arg)
 {
-	struct walk w = {.dst = dst, .fn = fn, .arg = arg, .clear = cow ? HAL_PTE_WRITE : 0};
+	struct walk w = {.dst = dst, .frames_fn = fn, .arg = arg, .clear = cow ? HAL_PTE_WRITE : 0};
 
 	for_each_leaf(src, start, end, copy_one, &w);
+	give_frames(&w);
 	return w.err;
 }
 

@@ -225,9 +225,9 @@ kerr_t hal_mmu_set(struct hal_mmu *mmu, uaddr_t va, paddr_t frame, u32 flags)
 	return KERR(ENOMEM);
 }
 
-void hal_mmu_unmap(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_fn *fn, void *arg)
+void hal_mmu_unmap(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_frames_fn *fn, void *arg)
 {
-	/* Clear each entry by an exchange (the processor may set accessed and dirty meanwhile), hand what was there to fn, flush, free empty tables. */
+	/* Clear each entry by an exchange (the processor may set accessed meanwhile), hand batches of frames to fn, flush, free empty tables. */
 	(void)mmu;
 	(void)start;
 	(void)end;
@@ -255,9 +255,9 @@ void hal_mmu_walk(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_fn *f
 	(void)arg;
 }
 
-kerr_t hal_mmu_copy(struct hal_mmu *dst, struct hal_mmu *src, uaddr_t start, uaddr_t end, bool cow, hal_mmu_fn *fn, void *arg)
+kerr_t hal_mmu_copy(struct hal_mmu *dst, struct hal_mmu *src, uaddr_t start, uaddr_t end, bool cow, hal_mmu_frames_fn *fn, void *arg)
 {
-	/* Table by table: fork spends most of its time here. */
+	/* Table by table, in a loop of few instructions: fork of a large process spends its time here. */
 	(void)dst;
 	(void)src;
 	(void)start;

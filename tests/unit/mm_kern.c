@@ -215,6 +215,60 @@ static const char *fork_copies_on_write(void)
 	return space_close(&s);
 }
 
+/* --- fork of more than one batch and one table of entries --- */
+enum { MANY = 1300 };
+
+static unsigned maps_of(struct mm *mm, uaddr_t va)
+{
+	struct hal_pte pte = hal_mmu_get(&mm->mmu, va);
+
+	return pte.flags & HAL_PTE_PRESENT ? (unsigned)atomic_read(&phys_to_page(pte.frame)->mapcount) : 0;
+}
+
+/* Every fifth page is left untouched, or read only. */
+static const char *fill_many(long a)
+{
+	u32 v;
+
+	for (u32 i = 0; i < MANY; i++)
+		if (i % 5)
+			EXPECT(!put_user(i, (u32 *)(a + i * 4096L)));
+		else if (i % 10)
+			EXPECT(!copy_in(&v, (u32 *)(a + i * 4096L)) && v == 0);
+	return NULL;
+}
+
+static const char *fork_of_many_pages(void)
+{
+	long pages = MANY - MANY / 5, hole = 700 - 700 / 5, anon = atomic_read(&kernel()->mm.nr_anon), before;
+	struct space s;
+	struct mm *child;
+	long a;
+	u32 v;
+
+	TRY(space_open(&s));
+	a = do_mmap(NULL, 0, MANY * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	EXPECT(!IS_ERR_VALUE(a));
+	TRY(fill_many(a));
+	before = mm_rss(s.mm);
+	EXPECT(!mm_fork(&child, s.mm));
+	EXPECT(mm_rss(child) == before && mm_rss(s.mm) == before && atomic_read(&kernel()->mm.nr_anon) == anon + pages);
+	for (long i = 0; i < MANY; i++)
+		EXPECT(i % 5 == 0 || (maps_of(child, (uaddr_t)(a + i * 4096)) == 2 && maps_of(s.mm, (uaddr_t)(a + i * 4096)) == 2));
+	mm_switch(child);
+	EXPECT(!do_munmap((uaddr_t)a + 100 * PAGE_SIZE, 700 * PAGE_SIZE));
+	EXPECT(mm_rss(child) == before - hole && maps_of(s.mm, (uaddr_t)a + 101 * PAGE_SIZE) == 1 && maps_of(s.mm, (uaddr_t)a + 99 * PAGE_SIZE) == 2);
+	EXPECT(kerr_code(copy_in(&v, (u32 *)(a + 101 * 4096L))) == -EFAULT);
+	mm_switch(s.mm);
+	mm_put_user(child);
+	EXPECT(mm_rss(s.mm) == before && atomic_read(&kernel()->mm.nr_anon) == anon + pages);
+	for (u32 i = 0; i < MANY; i++)
+		EXPECT(i % 5 == 0 || (!copy_in(&v, (u32 *)(a + i * 4096L)) && v == i && maps_of(s.mm, (uaddr_t)(a + i * 4096L)) == 1));
+	TRY(space_close(&s));
+	EXPECT(atomic_read(&kernel()->mm.nr_anon) == anon);
+	return NULL;
+}
+
 /* Whatever fails while pages run out, a fault is EFAULT, a call an error, and all comes back. */
 static const char *spaces_oom(void)
 {
@@ -256,4 +310,5 @@ static const char *spaces_oom(void)
 
 KTEST_SUITE(mm, "memory", {"pages of all orders", pages_all_orders}, {"pages until none is left", pages_until_none}, {"kmalloc", kmalloc_sizes},
 	    {"object caches", cache_objects}, {"failing allocations", fail_nth}, {"user copies through the page table", user_copies},
-	    {"fork copies on write", fork_copies_on_write}, {"address spaces without memory", spaces_oom});
+	    {"fork copies on write", fork_copies_on_write},
+	    {"fork of many pages", fork_of_many_pages}, {"address spaces without memory", spaces_oom});

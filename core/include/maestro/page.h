@@ -116,7 +116,12 @@ static inline void page_get(struct page *p)
 {
 	atomic_inc(&p->refs);
 }
-void page_put(struct page *p); /* frees an order-0 page with the last reference. Any context */
+static inline void page_put(struct page *p) /* frees an order-0 page with the last reference. Any context */
+{
+	DEBUG_ASSERT(atomic_read(&p->refs) > 0);
+	if (atomic_dec_and_test(&p->refs))
+		pages_free(p, 0);
+}
 kerr_t page_init(void) __must_check; /* builds the page array and buddy lists from hal_boot_info() */
 struct mem_info {
 	u64 total, free, cached, buffers, dirty, writeback, slab, active, inactive, shmem, mapped, anon, page_tables, kernel_stack; /* pages */

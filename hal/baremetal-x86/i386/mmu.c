@@ -262,46 +262,99 @@ static inline uaddr_t skip_absent(struct hal_mmu *mmu, uaddr_t va)
 	return mmu->pd[va >> 30] ? (va | (LARGE_SPAN - 1)) + 1 : (va | 0x3fffffff) + 1;
 }
 
-static bool pt_empty(const u64 *pt)
+static bool entries_empty(const u64 *pte, unsigned n)
 {
-	for (unsigned i = 0; i < 512; i++)
-		if (pt[i])
+	for (unsigned i = 0; i < n; i++)
+		if (pte[i])
 			return false;
 	return true;
 }
 
-void hal_mmu_unmap(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_fn *fn, void *arg)
+/* An entry with a counted frame. Only the low half tells: an entry that holds a page has PTE_U. */
+static inline bool is_counted(u32 lo)
+{
+	return (lo & (u32)(PTE_U | PTE_SPECIAL)) == (u32)PTE_U;
+}
+
+static inline pfn_t frame_of(u64 e)
+{
+	return (pfn_t)((e & PTE_ADDR) >> PAGE_SHIFT);
+}
+
+static inline pfn_t noted_frame(u64 e)
+{
+	return frame_of(e) | (((u32)e & (u32)PTE_A) ? HAL_FRAME_USED : 0);
+}
+
+/* Clears n entries from va on; returns how many frames were noted. */
+static unsigned take_entries(u64 *pte, uaddr_t va, unsigned n, struct flush *f, pfn_t *frames)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		u64 e;
+
+		if (!(u32)pte[i])
+			continue;
+		e = pte_take(&pte[i]);
+		if (e & PTE_A)
+			flush_add(f, va + i * PAGE_SIZE);
+		if (is_counted((u32)e))
+			frames[found++] = noted_frame(e);
+	}
+	return found;
+}
+
+/* As take_entries(), of a table that goes as a whole: nothing need be written. */
+static unsigned read_entries(const u64 *pte, unsigned n, pfn_t *frames)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (is_counted((u32)pte[i]))
+			frames[found++] = noted_frame(pte[i]);
+	return found;
+}
+
+/*
+ * The part of one table from va on, n entries; the table is freed if nothing is left in it. One processor, and no user access happens before the
+ * caller flushes: fn may free frames.
+ */
+static void unmap_in_table(struct hal_mmu *mmu, u64 *pt, uaddr_t va, unsigned n, struct flush *f, hal_mmu_frames_fn *fn, void *arg)
+{
+	u64 *pde = pde_of(mmu, va), *pte = &pt[(va >> 12) & 511];
+	bool whole = n == 512;
+	pfn_t frames[HAL_MMU_BATCH];
+
+	for (unsigned i = 0, part; i < n; i += part) {
+		unsigned found;
+
+		part = MIN(n - i, HAL_MMU_BATCH);
+		found = whole ? read_entries(pte + i, part, frames) : take_entries(pte + i, va + i * PAGE_SIZE, part, f, frames);
+		if (fn && found)
+			fn(arg, frames, found);
+	}
+	if (whole || entries_empty(pt, 512)) {
+		table_free(mmu, *pde & PTE_ADDR);
+		*pde = 0;
+		f->all = true;
+	}
+}
+
+void hal_mmu_unmap(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_frames_fn *fn, void *arg)
 {
 	struct flush f = { .n = 0, .all = false };
-	uaddr_t va = start;
+	uaddr_t va = start, stop;
 
-	while (va < end) {
-		u64 *pt = pt_of(mmu, va), *pde;
-		uaddr_t stop, first = va;
+	for (; va < end; va = stop) {
+		u64 *pt = pt_of(mmu, va);
 
 		if (!pt) {
-			va = skip_absent(mmu, va);
+			stop = skip_absent(mmu, va);
 			continue;
 		}
 		stop = span_end(va, end);
-		for (; va < stop; va += PAGE_SIZE) {
-			u64 *pte = &pt[(va >> 12) & 511], old;
-
-			if (!*pte)
-				continue;
-			old = pte_take(pte);
-			if (old & PTE_A)
-				flush_add(&f, va);
-			/* One processor, and no user access happens before the flush below: fn may free the frame. */
-			if (fn)
-				fn(arg, va, from_pte(old));
-		}
-		if (stop - first == LARGE_SPAN || pt_empty(pt)) {
-			pde = pde_of(mmu, first);
-			table_free(mmu, *pde & PTE_ADDR);
-			*pde = 0;
-			f.all = true;
-		}
+		unmap_in_table(mmu, pt, va, (unsigned)((stop - va) >> PAGE_SHIFT), &f, fn, arg);
 	}
 	flush_run(mmu, &f);
 }
@@ -356,39 +409,60 @@ void hal_mmu_walk(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_fn *f
 	}
 }
 
-kerr_t hal_mmu_copy(struct hal_mmu *dst, struct hal_mmu *src, uaddr_t start, uaddr_t end, bool cow, hal_mmu_fn *fn, void *arg)
+/* Copies n entries without the bits `clear`, and takes these from the old ones. Zero entries are written too: a new table need not be cleared first. */
+static unsigned copy_entries(u64 *to, u64 *from, unsigned n, u32 clear, pfn_t *frames)
 {
-	uaddr_t va = start;
+	unsigned found = 0;
 
-	while (va < end) {
-		u64 *from = pt_of(src, va), *to = NULL;
-		uaddr_t stop;
+	for (unsigned i = 0; i < n; i++) {
+		u64 e = from[i];
+
+		if ((u32)e & clear) {
+			/* The CPU may set accessed and dirty meanwhile: clear the one bit only. */
+			(void)__atomic_fetch_and((u32 *)(void *)&from[i], ~clear, __ATOMIC_SEQ_CST);
+			e &= ~(u64)clear;
+		}
+		to[i] = e;
+		if (is_counted((u32)e))
+			frames[found++] = frame_of(e);
+	}
+	return found;
+}
+
+static void copy_table(u64 *to, u64 *from, unsigned n, u32 clear, hal_mmu_frames_fn *fn, void *arg)
+{
+	pfn_t frames[HAL_MMU_BATCH];
+
+	for (unsigned i = 0, part; i < n; i += part) {
+		unsigned found;
+
+		part = MIN(n - i, HAL_MMU_BATCH);
+		found = copy_entries(to + i, from + i, part, clear, frames);
+		if (found)
+			fn(arg, frames, found);
+	}
+}
+
+kerr_t hal_mmu_copy(struct hal_mmu *dst, struct hal_mmu *src, uaddr_t start, uaddr_t end, bool cow, hal_mmu_frames_fn *fn, void *arg)
+{
+	uaddr_t va = start, stop;
+
+	for (; va < end; va = stop) {
+		u64 *from = pt_of(src, va), *to;
+		unsigned first = (va >> 12) & 511, n;
 
 		if (!from) {
-			va = skip_absent(src, va);
+			stop = skip_absent(src, va);
 			continue;
 		}
-		for (stop = span_end(va, end); va < stop; va += PAGE_SIZE) {
-			unsigned i = (va >> 12) & 511;
-			u64 e = from[i];
-
-			if (!e)
-				continue;
-			if (!to) {
-				to = pt_make(dst, va, true);
-				if (!to)
-					return KERR(ENOMEM);
-			}
-			if (cow && (e & PTE_W)) {
-				/* The CPU may set accessed and dirty meanwhile: clear the one bit only. */
-				u32 lo = __atomic_and_fetch((u32 *)(void *)&from[i], ~(u32)PTE_W, __ATOMIC_SEQ_CST);
-
-				e = (e & ~0xffffffffull) | lo;
-			}
-			to[i] = e;
-			if (fn)
-				fn(arg, va, from_pte(e));
-		}
+		stop = span_end(va, end);
+		n = (unsigned)((stop - va) >> PAGE_SHIFT);
+		if (entries_empty(from + first, n))
+			continue;
+		to = pt_make(dst, va, n < 512);
+		if (!to)
+			return KERR(ENOMEM);
+		copy_table(to + first, from + first, n, cow ? (u32)PTE_W : 0, fn, arg);
 	}
 	return 0;
 }

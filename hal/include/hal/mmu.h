@@ -35,21 +35,28 @@ struct hal_pte hal_mmu_get(struct hal_mmu *mmu, uaddr_t va);
  */
 kerr_t hal_mmu_set(struct hal_mmu *mmu, uaddr_t va, paddr_t frame, u32 flags) __must_check;
 /*
- * Unmaps [start, end): calls fn for each page that was present, with what it was, after the entry is cleared. Translations are flushed, on all
- * CPUs, before it returns; and before fn is called when `flush_first`. Frees tables that became empty. fn may be NULL; it must not sleep.
+ * What a run of entries held, at most HAL_MMU_BATCH at a time: the frames' numbers, with HAL_FRAME_USED where the entry had been accessed. SPECIAL
+ * entries are left out. Must not sleep.
  */
-typedef void hal_mmu_fn(void *arg, uaddr_t va, struct hal_pte old);
-void hal_mmu_unmap(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_fn *fn, void *arg);
+#define HAL_MMU_BATCH 64u
+#define HAL_FRAME_USED ((pfn_t)1 << (sizeof(pfn_t) * 8 - 1))
+typedef void hal_mmu_frames_fn(void *arg, const pfn_t *frames, unsigned n);
+/*
+ * Unmaps [start, end): fn gets the frames after their entries are cleared. Translations are flushed, on all CPUs, before it returns. Frees tables
+ * that became empty. fn may be NULL.
+ */
+void hal_mmu_unmap(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_frames_fn *fn, void *arg);
 /* flags = (flags & ~clear) | set, for each present page of the range; flushes where a right was taken or a bit cleared. */
 void hal_mmu_change(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, u32 set, u32 clear);
-/* Calls fn for each present page of the range; fn must not change mmu. */
+/* Calls fn for each present page of the range; fn must not change mmu, nor sleep. */
+typedef void hal_mmu_fn(void *arg, uaddr_t va, struct hal_pte pte);
 void hal_mmu_walk(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_fn *fn, void *arg);
 /*
- * fork: maps in dst every present page of src's range, same frame and flags; with `cow`, WRITE is first cleared in both. fn is called for each page
- * (to count references). KERR(ENOMEM) leaves dst partly filled (the caller unmaps it). Both spaces' locks are held.
- * Does not flush src: the caller calls hal_mmu_flush() once after.
+ * fork: maps in dst, where nothing is mapped there yet, every present page of src's range, same frame and flags; with `cow`, WRITE is first
+ * cleared in both. fn gets the frames (to count references). KERR(ENOMEM) leaves dst partly filled (the caller unmaps it). Both spaces' locks are
+ * held. Does not flush src: the caller calls hal_mmu_flush() once after.
  */
-kerr_t hal_mmu_copy(struct hal_mmu *dst, struct hal_mmu *src, uaddr_t start, uaddr_t end, bool cow, hal_mmu_fn *fn, void *arg) __must_check;
+kerr_t hal_mmu_copy(struct hal_mmu *dst, struct hal_mmu *src, uaddr_t start, uaddr_t end, bool cow, hal_mmu_frames_fn *fn, void *arg) __must_check;
 /* Drops all cached translations of mmu, on every CPU that may have some. */
 void hal_mmu_flush(struct hal_mmu *mmu);
 /* Pages of tables this space uses (for RSS-like accounting, VmPTE). */
