@@ -332,7 +332,14 @@ static void detach(struct keeper *kp)
 
 static int run_keeper(struct keeper *kp, struct front *f, struct fuse_args *args)
 {
-	struct maestro_options o = {.size = sizeof(o), .log = kernel_says, .log_level = 5, .memory = (uint64_t)kp->s->memory << 20, .threads = kp->s->vcpus};
+	struct maestro_options o = {
+		.size = sizeof(o),
+		.log = kernel_says,
+		.log_level = 5,
+		.memory = (uint64_t)kp->s->memory << 20,
+		.threads = kp->s->vcpus,
+		.huge_pages = true,
+	};
 	char disk[MAESTRO_DISK_NAME];
 	struct report r = {.err = -EIO};
 	int signals, err = maestro_create(&o, &f->k);

@@ -87,7 +87,7 @@ int maestro_create(const struct maestro_options *options, struct maestro **out)
 	else if (o->cmdline)
 		strcpy(k->h.cmdline, o->cmdline);
 	err = -ENOMEM;
-	k->h.arena = host_reserve(k->h.arena_size);
+	k->h.arena = host_reserve(k->h.arena_size, o->huge_pages);
 	if (!k->h.arena)
 		goto free_both;
 	err = host_init(&k->h);

@@ -95,7 +95,7 @@ struct hosted {
 };
 
 /* --- host half: host_posix_host.c --- */
-void *host_reserve(host_u64 size); /* zero pages on demand, or NULL */
+void *host_reserve(host_u64 size, _Bool huge); /* zero pages on demand, or NULL; huge: in pieces of 2 MiB where the host can */
 void host_unreserve(void *p, host_u64 size);
 host_s64 host_clock_ns(void);
 host_s64 host_wall_ns(void);

@@ -42,7 +42,7 @@ void __asan_unpoison_memory_region(void const volatile *p, size_t n) __attribute
  * The start of an arena is always used: page descriptors, tables, the first objects. As one huge page it costs one fault, which is most of what
  * starting an instance takes.
  */
-void *host_reserve(host_u64 size)
+void *host_reserve(host_u64 size, _Bool huge)
 {
 	char *p = mmap(NULL, size + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	size_t before;
@@ -53,7 +53,7 @@ void *host_reserve(host_u64 size)
 	if (before)
 		munmap(p, before);
 	munmap(p + before + size, HUGE - before);
-	(void)madvise(p + before, HUGE, MADV_HUGEPAGE); /* only faster */
+	(void)madvise(p + before, huge ? size : HUGE, MADV_HUGEPAGE); /* only faster */
 	return p + before;
 }
 

@@ -90,6 +90,7 @@ struct maestro_options {
 	 * thread, the same seed and the same calls are the same run, to the last switch: a race that a seed finds comes again with it. Not with threads > 1.
 	 */
 	unsigned preemption;
+	bool huge_pages;       /* memory is taken 2 MiB at a time where the host can: fewer faults for one that will use much, waste for a small one */
 };
 /* options may be NULL: all 0. 0; -ENOMEM, -EINVAL. */
 int maestro_create(const struct maestro_options *options, struct maestro **out);

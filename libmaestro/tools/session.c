@@ -110,7 +110,7 @@ int64_t now_seconds(const struct session *s)
 
 static int start(struct session *s)
 {
-	struct maestro_options o = {.size = sizeof(o), .memory = s->memory, .log = kernel_says, .log_arg = s, .log_level = 5};
+	struct maestro_options o = {.size = sizeof(o), .memory = s->memory, .log = kernel_says, .log_arg = s, .log_level = 5, .huge_pages = true};
 	int err;
 
 	if (s->k)

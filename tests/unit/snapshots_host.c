@@ -127,9 +127,10 @@ static void changes(struct maestro *k, unsigned n, uint32_t *rnd)
 	}
 }
 
-static struct maestro *populated(const char *image, uint32_t *rnd)
+static struct maestro *populated(const char *image, uint32_t *rnd, bool huge_pages)
 {
-	struct maestro *k = unit_new();
+	struct maestro_options o = {.size = sizeof(o), .virtual_clock = true, .seed = 1, .huge_pages = huge_pages};
+	struct maestro *k = unit_new_with(&o);
 
 	unit_mount(k, image);
 	OK(maestro_mkdir(k, "/ram", 0755));
@@ -146,7 +147,7 @@ START_TEST(again_and_again)
 {
 	const char *image = unit_image("-b 1024", 2);
 	uint32_t rnd = 7;
-	struct maestro *k = populated(image, &rnd);
+	struct maestro *k = populated(image, &rnd, _i);
 	struct maestro_snapshot *s;
 	uint64_t before = both(k);
 	unsigned differed = 0;
@@ -174,7 +175,7 @@ START_TEST(in_any_order)
 {
 	const char *image = unit_image("-b 4096", 4);
 	uint32_t rnd = 11;
-	struct maestro *k = populated(image, &rnd);
+	struct maestro *k = populated(image, &rnd, false);
 	struct maestro_snapshot *s[4] = {NULL};
 	uint64_t sum[4];
 
@@ -450,7 +451,7 @@ START_TEST(in_a_child)
 {
 	const char *image = unit_image("-b 1024", 2);
 	uint32_t rnd = 3;
-	struct maestro *k = populated(image, &rnd);
+	struct maestro *k = populated(image, &rnd, false);
 	struct maestro_snapshot *s;
 	uint64_t before = both(k);
 	int status;
@@ -480,7 +481,7 @@ Suite *suite_snapshots(void)
 	TCase *t = tcase_create("save and put back");
 
 	tcase_set_timeout(t, 240);
-	tcase_add_test(t, again_and_again);
+	tcase_add_loop_test(t, again_and_again, 0, 2); /* with huge pages, too */
 	tcase_add_test(t, in_any_order);
 	tcase_add_test(t, host_file_stays);
 	tcase_add_test(t, destroyed_with_it);
