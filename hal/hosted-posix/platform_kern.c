@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hal/memory.h, hal/time.h, hal/platform.h in a host process: the arena is RAM, the clock is the host's or virtual, output goes to the log callback. */
 #include <hal/memory.h>
+#include <hal/pci.h>
 #include <hal/platform.h>
 #include <hal/time.h>
 #include <maestro/kernel.h>
@@ -178,4 +179,17 @@ bool hal_cpu_cache(unsigned index, struct hal_cpu_cache *out)
 	(void)index;
 	(void)out;
 	return false; /* a vCPU has none of its own */
+}
+
+int hal_pci_next(int after)
+{
+	(void)after;
+	return -1;
+}
+
+u32 hal_pci_config(unsigned function, unsigned offset)
+{
+	(void)function;
+	(void)offset;
+	return ~0u; /* what a bus answers for a function that is not there */
 }

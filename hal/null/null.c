@@ -7,6 +7,7 @@
 #include <hal/cpu.h>
 #include <hal/memory.h>
 #include <hal/mmu.h>
+#include <hal/pci.h>
 #include <hal/platform.h>
 #include <hal/time.h>
 #include <hal/upcall.h>
@@ -451,4 +452,19 @@ bool hal_cpu_cache(unsigned index, struct hal_cpu_cache *out)
 	(void)index;
 	(void)out;
 	return false;
+}
+
+int hal_pci_next(int after)
+{
+	/* Without a PCI bus, this is all. */
+	(void)after;
+	return -1;
+}
+
+u32 hal_pci_config(unsigned function, unsigned offset)
+{
+	/* Never called where hal_pci_next() finds nothing. */
+	(void)function;
+	(void)offset;
+	return ~0u;
 }

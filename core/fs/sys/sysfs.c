@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysfs: the files that user space looks for at once (consoles, CPUs, block devices), as a tree of nodes like procfs's. Buses and drivers do not
- * appear here: all devices are "virtual".
+ * sysfs: the files that user space looks for at once (consoles, CPUs, block devices, PCI functions), as a tree of nodes like procfs's.
+ * Drivers do not appear here: all block devices are "virtual".
  */
 #include <maestro/fs.h>
 #include <maestro/lib.h>
@@ -34,6 +34,7 @@ static const struct pnode empty_nodes[] = {{.name = NULL}};
 static const struct pnode system_nodes[] = {{.name = "cpu", .mode = S_IFDIR | 0755, .children = sysfs_cpu_nodes, .list = &sysfs_cpus}, {.name = NULL}};
 static const struct pnode virtual_nodes[] = {{.name = "block", .mode = S_IFDIR | 0755, .list = &sysfs_disks}, {.name = NULL}};
 static const struct pnode devices_nodes[] = {
+	{.name = "pci0000:00", .mode = S_IFDIR | 0755, .list = &sysfs_pci_functions, .present = sysfs_pci_present},
 	{.name = "system", .mode = S_IFDIR | 0755, .children = system_nodes},
 	{.name = "virtual", .mode = S_IFDIR | 0755, .children = virtual_nodes},
 	{.name = NULL},
@@ -43,9 +44,13 @@ static const struct pnode dev_nodes[] = {
 	{.name = "char", .mode = S_IFDIR | 0755, .children = empty_nodes},
 	{.name = NULL},
 };
+static const struct pnode bus_nodes[] = {
+	{.name = "pci", .mode = S_IFDIR | 0755, .children = sysfs_pci_bus_nodes, .present = sysfs_pci_present},
+	{.name = NULL},
+};
 static const struct pnode root_nodes[] = {
 	{.name = "block", .mode = S_IFDIR | 0755, .list = &sysfs_block},
-	{.name = "bus", .mode = S_IFDIR | 0755, .children = empty_nodes},
+	{.name = "bus", .mode = S_IFDIR | 0755, .children = bus_nodes},
 	{.name = "class", .mode = S_IFDIR | 0755, .children = class_nodes},
 	{.name = "dev", .mode = S_IFDIR | 0755, .children = dev_nodes},
 	{.name = "devices", .mode = S_IFDIR | 0755, .children = devices_nodes},

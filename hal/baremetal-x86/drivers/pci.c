@@ -3,6 +3,7 @@
  * The PCI bus: configuration mechanism 1 (PCI Local Bus Specification 3.0, 3.2.2.3.2), enumeration through bridges (PCI-to-PCI Bridge Architecture
  * 1.2), and offering each function to the drivers. Addresses and lines stay as the firmware set them.
  */
+#include <hal/pci.h>
 #include <maestro/printk.h>
 #include <maestro/task.h>
 #include <x86/pci.h>
@@ -105,57 +106,90 @@ unsigned pci_capability(const struct pci_device *d, u8 id, unsigned after)
 	return 0;
 }
 
-static bool (*const drivers[])(const struct pci_device *d) = { ide_probe, virtio_blk_probe };
+/* ---------------------------------------------------------------- enumeration */
+/* Called for each function that is there, in order of bus numbers but for what bridges lead to, which follows its bridge. */
+typedef void pci_visit(const struct pci_device *d, void *arg);
 
-static void function_found(struct pci_device *d)
-{
-	u32 class = pci_read32(d, 0x08);
+static void bus_scan(u8 bus, u8 depth, pci_visit *visit, void *arg);
 
-	d->class = (u8)(class >> 24);
-	d->subclass = (u8)(class >> 16);
-	d->prog_if = (u8)(class >> 8);
-	d->irq = pci_read8(d, 0x3c);
-	klog_debug("pci %02x:%02x.%x %04x:%04x class %02x%02x", d->bus, d->slot, d->function, d->vendor, d->device, d->class, d->subclass);
-	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
-		if (drivers[i](d))
-			return;
-}
-
-static void bus_scan(u8 bus, u8 depth);
-
-static void function_scan(u8 bus, u8 slot, u8 function, u8 depth)
+static void function_scan(u8 bus, u8 slot, u8 function, u8 depth, pci_visit *visit, void *arg)
 {
 	struct pci_device d = { .bus = bus, .slot = slot, .function = function };
-	u32 id = pci_read32(&d, 0);
+	u32 id = pci_read32(&d, 0), class;
 
 	if ((id & 0xffff) == 0xffff || !id)
 		return;
+	class = pci_read32(&d, 0x08);
 	d.vendor = (u16)id;
 	d.device = (u16)(id >> 16);
-	function_found(&d);
+	d.class = (u8)(class >> 24);
+	d.subclass = (u8)(class >> 16);
+	d.prog_if = (u8)(class >> 8);
+	d.irq = pci_read8(&d, 0x3c);
+	visit(&d, arg);
 	if (d.class == 6 && d.subclass == 4 && depth < 8) {
 		u8 secondary = pci_read8(&d, 0x19);
 
 		if (secondary > bus)
-			bus_scan(secondary, (u8)(depth + 1));
+			bus_scan(secondary, (u8)(depth + 1), visit, arg);
 	}
 }
 
-static void bus_scan(u8 bus, u8 depth)
+static void bus_scan(u8 bus, u8 depth, pci_visit *visit, void *arg)
 {
 	for (u8 slot = 0; slot < 32; slot++) {
 		struct pci_device d = { .bus = bus, .slot = slot };
 
 		if (pci_read16(&d, 0) == 0xffff)
 			continue;
-		function_scan(bus, slot, 0, depth);
+		function_scan(bus, slot, 0, depth, visit, arg);
 		if (pci_read8(&d, 0x0e) & 0x80)
 			for (u8 f = 1; f < 8; f++)
-				function_scan(bus, slot, f, depth);
+				function_scan(bus, slot, f, depth, visit, arg);
 	}
+}
+
+static bool (*const drivers[])(const struct pci_device *d) = { ide_probe, virtio_blk_probe };
+
+static void offer(const struct pci_device *d, void *arg)
+{
+	(void)arg;
+	klog_debug("pci %02x:%02x.%x %04x:%04x class %02x%02x", d->bus, d->slot, d->function, d->vendor, d->device, d->class, d->subclass);
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (drivers[i](d))
+			return;
 }
 
 void x86_pci_probe(void)
 {
-	bus_scan(0, 0);
+	bus_scan(0, 0, offer, NULL);
+}
+
+/* ---------------------------------------------------------------- for user space */
+struct pci_next {
+	int after, best;
+};
+
+static void consider(const struct pci_device *d, void *arg)
+{
+	struct pci_next *next = arg;
+	int n = d->bus << 8 | d->slot << 3 | d->function;
+
+	if (n > next->after && (next->best < 0 || n < next->best))
+		next->best = n;
+}
+
+int hal_pci_next(int after)
+{
+	struct pci_next next = { .after = after, .best = -1 };
+
+	bus_scan(0, 0, consider, &next);
+	return next.best;
+}
+
+u32 hal_pci_config(unsigned function, unsigned offset)
+{
+	struct pci_device d = { .bus = (u8)(function >> 8), .slot = function >> 3 & 31, .function = function & 7 };
+
+	return pci_read32(&d, offset);
 }

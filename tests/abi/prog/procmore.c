@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Files of /proc that tools read now and then: scores and slack, sums of maps, pagemap, terminals, CPUs in sysfs. */
+/* Files of /proc that tools read now and then: scores and slack, sums of maps, pagemap, terminals, CPUs and the PCI bus in sysfs. */
 #include "../abi.h"
 #include <sys/prctl.h>
 
@@ -41,6 +41,42 @@ static void caches(void)
 			show(file);
 		}
 	}
+}
+
+static void function(const char *name)
+{
+	static const char *const files[] = {"class", "device", "modalias", "revision", "subsystem_device", "subsystem_vendor", "vendor"};
+	char path[100], target[100], config[300];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", name);
+	n = readlink(path, target, sizeof(target) - 1);
+	target[n < 0 ? 0 : n] = 0;
+	STR(path, target);
+	for (unsigned f = 0; f < sizeof(files) / sizeof(*files); f++) {
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", name, files[f]);
+		show(path);
+	}
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", name);
+	fd = open(path, O_RDONLY);
+	NUM("config", read(fd, config, sizeof(config)));
+	for (int i = 0; i < 16; i += i == 3 ? 5 : 1) /* but for command and status */
+		NUM("byte", (unsigned char)config[i]);
+	NUM("from the middle", pread(fd, config + 14, 3, 14));
+	NUM("byte", (unsigned char)config[14]);
+	NUM("behind its end", pread(fd, config, 1, 256));
+	close(fd);
+}
+
+static void functions(void)
+{
+	struct dirent **found;
+	int n = scandir("/sys/bus/pci/devices", &found, NULL, alphasort);
+
+	NUM("functions", n);
+	for (int i = 2; i < n; i++)
+		function(found[i]->d_name);
 }
 
 static int put(const char *path, const char *text)
@@ -182,5 +218,6 @@ int main(void)
 	show("/sys/devices/system/cpu/isolated");
 	show("/sys/devices/system/cpu/offline");
 	caches();
+	functions();
 	return 0;
 }
