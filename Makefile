@@ -26,7 +26,7 @@ endif
 WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wcast-align \
 	-Wredundant-decls -Wformat=2 -Wimplicit-fallthrough
 FREESTANDING := -std=gnu17 -nostdinc -ffreestanding -fno-builtin-printf -fno-strict-aliasing -fno-strict-overflow -fno-common -Wframe-larger-than=1024
-CORE_INC := -Icore/include -Ihal/include
+CORE_INC := -Icore/include -Icore/abi/include -Ihal/include
 DEPS = -MMD -MP
 
 BARE_FLAGS := $(FREESTANDING) $(WARN) $(CORE_INC) -Ihal/baremetal-x86/include -Icore/abi/i386/include -Ibuild/gen/i386 \

@@ -7,7 +7,7 @@
  * Notes as Linux orders them: of the thread that got the signal its status, then process, signal, auxiliary vector and files, then its other registers; then
  * those of each other thread. Their layouts are the ABI's (abi_core_*). Nobody but current uses the space: the other threads sleep.
  */
-#include <abi/proc.h>
+#include <abi/exec.h>
 #include <abi/signal.h>
 #include <hal/context.h>
 #include <maestro/abi.h>

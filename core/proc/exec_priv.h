@@ -2,7 +2,7 @@
 /* The pieces of execve(2): exec.c leads, exec_args.c gathers strings, exec_elf.c builds the new space. */
 #pragma once
 
-#include <abi/proc.h>
+#include <abi/exec.h>
 #include <maestro/mm.h>
 #include <maestro/proc.h>
 #include <maestro/vfs.h>

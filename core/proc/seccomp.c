@@ -10,7 +10,7 @@
 #if __has_include(<gen/sys_proto.h>)
 #include <gen/sys_proto.h>
 #endif
-#include <abi/proc.h>
+#include <abi/exec.h>
 #include <hal/context.h>
 #include <maestro/abi.h>
 #include <maestro/kernel.h>

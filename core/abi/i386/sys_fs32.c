@@ -3,6 +3,7 @@
 #include "../../vfs/vfs_priv.h"
 
 #include <abi/fs.h>
+#include <abi/i386.h>
 #include <abi/stat.h>
 
 #if __has_include(<gen/sys_proto.h>)

@@ -5,6 +5,7 @@
 #endif
 #include "../../time/time_impl.h"
 
+#include <abi/i386.h>
 #include <maestro/cred.h>
 #include <maestro/kernel.h>
 #include <maestro/lib.h>

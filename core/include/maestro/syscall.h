@@ -6,7 +6,7 @@
  * A handler is `long sys_NAME(...)`, returns a result or -errno, takes the arguments of the man page with these C types:
  *   int, unsigned, long, unsigned long, size_t, s64 (64-bit offsets, whole in both ABIs), pid_t, mode_t ->u32, uid_t/gid_t,
  *   const char __user * (strings), const void __user * (in), void __user * (out and in-out).
- * Structs differ by ABI: <abi/structs.h> (found by include path) has struct abi_stat64, abi_timespec, abi_timeval, ...
+ * Structs of programs: <abi/...>, those that both ABIs write alike in core/abi/include, the others in the ABI's own folder.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* File structures of the system calls that differ by ABI in their words: locks, directory entries, statfs. fcntl(2), getdents(2), statfs(2). */
+/* File structures of the system calls: locks, directory entries, statfs. fcntl(2), getdents(2), statfs(2). */
 #pragma once
 
 #include <maestro/types.h>
@@ -28,11 +28,11 @@ struct abi_dirent64 {
 };
 #define ABI_DIRENT64_NAME 19
 _Static_assert(__builtin_offsetof(struct abi_dirent64, name) == ABI_DIRENT64_NAME, "getdents64(2)");
-_Static_assert(sizeof(struct abi_flock) == 32 && sizeof(struct abi_flock64) == 32, "fcntl(2)");
+_Static_assert(sizeof(struct abi_flock) == (sizeof(long) == 8 ? 32 : 16) && sizeof(struct abi_flock64) == (sizeof(long) == 8 ? 32 : 24), "fcntl(2)");
 struct abi_statfs {
-	u64 type, bsize, blocks, bfree, bavail, files, ffree;
+	unsigned long type, bsize, blocks, bfree, bavail, files, ffree;
 	u32 fsid[2];
-	u64 namelen, frsize, flags, spare[4];
+	unsigned long namelen, frsize, flags, spare[4];
 };
-_Static_assert(sizeof(struct abi_statfs) == 120, "statfs(2)");
-#define ABI_STATFS_MAX 0xffffffffffffffffULL
+_Static_assert(sizeof(struct abi_statfs) == (sizeof(long) == 8 ? 120 : 64), "statfs(2)");
+#define ABI_STATFS_MAX ((u64)~0UL) /* larger counts: EOVERFLOW */
