@@ -12,8 +12,9 @@
 #define SEQ_MAX (S32_MAX >> IPC_INDEX_BITS)
 #define MIN_CYCLE 64u /* indices before they are used again */
 
-void ipc_ids_init(struct ipc_ids *ids, const char *name)
+void ipc_ids_init(struct ipc_ids *ids, const char *name, const struct ipc_ops *ops)
 {
+	ids->ops = ops;
 	spin_init(&ids->lock, RANK_SPIN_OUTER, name);
 	ids->last_index = -1;
 }
@@ -48,7 +49,8 @@ static struct ipc_perm *find_key_locked(struct ipc_ids *ids, ipc_key_t key)
 	return NULL;
 }
 
-kerr_t ipc_find_key(struct ipc_ids *ids, ipc_key_t key, int flags, struct ipc_perm **out)
+/* Of a key for a get call, referenced. KERR(ENOENT), KERR(EEXIST). */
+static kerr_t find_key(struct ipc_ids *ids, ipc_key_t key, int flags, struct ipc_perm **out)
 {
 	struct ipc_perm *p;
 	kerr_t err = 0;
@@ -221,6 +223,12 @@ int ipc_max_index(struct ipc_ids *ids, unsigned *in_use)
 	return n ? (int)n - 1 : 0;
 }
 
+void ipc_put(struct ipc_ids *ids, struct ipc_perm *p)
+{
+	if (atomic_dec_and_test(&p->refs))
+		ids->ops->free(p);
+}
+
 /* ---------------------------------------------------------------- permissions */
 
 bool ipc_allowed(const struct ipc_perm *p, int flag)
@@ -255,6 +263,96 @@ kerr_t ipc_stat_set(struct ipc_perm *p, const struct ipc_stat *in)
 	p->gid = in->gid;
 	p->mode = (p->mode & ~0777u) | (in->mode & 0777);
 	return 0;
+}
+
+/* ---------------------------------------------------------------- calls */
+
+static long found(const struct ipc_ids *ids, struct ipc_perm *p, size_t size, int flags)
+{
+	long ret;
+
+	spin_lock(&p->lock);
+	if (ids->ops->smaller && ids->ops->smaller(p, size))
+		ret = -EINVAL;
+	else
+		ret = ipc_allowed(p, flags) ? p->id : -EACCES;
+	spin_unlock(&p->lock);
+	return ret;
+}
+
+long ipc_get(struct ipc_ids *ids, ipc_key_t key, size_t size, int flags)
+{
+	for (;;) {
+		struct ipc_perm *p;
+		kerr_t err = find_key(ids, key, flags, &p);
+		long ret;
+
+		if (!err) {
+			ret = found(ids, p, size, flags);
+			ipc_put(ids, p);
+			return ret;
+		}
+		if (kerr_code(err) != -ENOENT || (key != IPC_PRIVATE && !(flags & IPC_CREAT)))
+			return kerr_code(err);
+		ret = ids->ops->create(key, size, flags);
+		if (ret != -EEXIST) /* another came first: look at its object */
+			return ret;
+	}
+}
+
+static kerr_t change_locked(const struct ipc_ops *ops, struct ipc_perm *p, const void *in)
+{
+	if (p->deleted)
+		return KERR(EIDRM);
+	if (!ipc_owner(p))
+		return KERR(EPERM);
+	if (in)
+		return ops->set(p, in);
+	ops->remove(p);
+	return KERR(0);
+}
+
+long ipc_change(struct ipc_ids *ids, int id, const void *in)
+{
+	struct ipc_perm *p;
+	kerr_t err = ipc_find(ids, id, &p);
+	bool gone;
+
+	if (err)
+		return kerr_code(err);
+	spin_lock(&ids->lock);
+	spin_lock(&p->lock);
+	err = change_locked(ids->ops, p, in);
+	gone = !err && p->deleted;
+	spin_unlock(&p->lock);
+	spin_unlock(&ids->lock);
+	if (gone)
+		ipc_put(ids, p); /* the table's reference */
+	ipc_put(ids, p);
+	return kerr_code(err);
+}
+
+long ipc_stat_lock(struct ipc_ids *ids, int id, bool by_id, bool any, struct ipc_perm **out)
+{
+	struct ipc_perm *p;
+	kerr_t err = by_id ? ipc_find(ids, id, &p) : ipc_find_index(ids, id, &p);
+
+	*out = NULL;
+	if (err)
+		return kerr_code(err);
+	*out = p;
+	spin_lock(&p->lock);
+	if (p->deleted)
+		return -EIDRM;
+	if (!any && !ipc_allowed(p, 0444))
+		return -EACCES;
+	return by_id ? 0 : p->id;
+}
+
+void ipc_stat_unlock(struct ipc_ids *ids, struct ipc_perm *p)
+{
+	spin_unlock(&p->lock);
+	ipc_put(ids, p);
 }
 
 /* ---------------------------------------------------------------- waiting */
@@ -294,9 +392,9 @@ kerr_t sysv_init(void)
 {
 	struct ipc_state *s = ipc_state();
 
-	ipc_ids_init(&s->shm, "shm ids");
-	ipc_ids_init(&s->sem, "sem ids");
-	ipc_ids_init(&s->msg, "msg ids");
+	ipc_ids_init(&s->shm, "shm ids", &shm_ipc_ops);
+	ipc_ids_init(&s->sem, "sem ids", &sem_ipc_ops);
+	ipc_ids_init(&s->msg, "msg ids", &msg_ipc_ops);
 	s->shm_max = s->shm_all = ULONG_MAX - (1UL << 24);
 	s->shm_mni = 4096;
 	s->sem_msl = 32000;
@@ -307,21 +405,4 @@ kerr_t sysv_init(void)
 	s->msg_mnb = 16384;
 	s->msg_mni = 32000;
 	return 0;
-}
-
-long ipc_stat_lock(struct ipc_ids *ids, int id, bool by_id, bool any, struct ipc_perm **out)
-{
-	struct ipc_perm *p;
-	kerr_t err = by_id ? ipc_find(ids, id, &p) : ipc_find_index(ids, id, &p);
-
-	*out = NULL;
-	if (err)
-		return kerr_code(err);
-	*out = p;
-	spin_lock(&p->lock);
-	if (p->deleted)
-		return -EIDRM;
-	if (!any && !ipc_allowed(p, 0444))
-		return -EACCES;
-	return by_id ? 0 : p->id;
 }

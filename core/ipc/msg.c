@@ -44,10 +44,10 @@ static struct msg_queue *queue_of(struct ipc_perm *p)
 	return container_of(p, struct msg_queue, perm);
 }
 
-static void queue_put(struct msg_queue *q)
+static void queue_free(struct ipc_perm *p)
 {
-	if (!atomic_dec_and_test(&q->perm.refs))
-		return;
+	struct msg_queue *q = queue_of(p);
+
 	while (!list_empty(&q->messages)) {
 		struct msg *m = list_first(&q->messages, struct msg, node);
 
@@ -55,6 +55,11 @@ static void queue_put(struct msg_queue *q)
 		kfree(m);
 	}
 	kfree(q);
+}
+
+static void queue_put(struct msg_queue *q)
+{
+	ipc_put(&ipc_state()->msg, &q->perm);
 }
 
 static void wake_senders(struct msg_queue *q)
@@ -75,13 +80,14 @@ static void wake_receivers(struct msg_queue *q, int result)
 
 /* ---------------------------------------------------------------- msgget, msgctl */
 
-static long msg_create(ipc_key_t key, int flags)
+static long msg_create(ipc_key_t key, size_t size, int flags)
 {
 	struct ipc_state *st = ipc_state();
 	struct msg_queue *q = kzalloc(sizeof(*q), GFP_KERNEL);
 	kerr_t err;
 	int id;
 
+	(void)size;
 	if (!q)
 		return -ENOMEM;
 	ipc_perm_init(&q->perm, key, flags, "msg");
@@ -101,24 +107,7 @@ static long msg_create(ipc_key_t key, int flags)
 
 long do_msgget(ipc_key_t key, int flags)
 {
-	for (;;) {
-		struct ipc_perm *p;
-		kerr_t err = ipc_find_key(&ipc_state()->msg, key, flags, &p);
-		long ret;
-
-		if (!err) {
-			spin_lock(&p->lock);
-			ret = ipc_allowed(p, flags) ? p->id : -EACCES;
-			spin_unlock(&p->lock);
-			queue_put(queue_of(p));
-			return ret;
-		}
-		if (kerr_code(err) != -ENOENT || (key != IPC_PRIVATE && !(flags & IPC_CREAT)))
-			return kerr_code(err);
-		ret = msg_create(key, flags);
-		if (ret != -EEXIST)
-			return ret;
-	}
+	return ipc_get(&ipc_state()->msg, key, 0, flags);
 }
 
 static void queue_stat(const struct msg_queue *q, struct msg_stat *out)
@@ -143,8 +132,7 @@ static long msg_stat(int id, int cmd, struct msg_stat *out)
 		return ret;
 	if (ret >= 0)
 		queue_stat(queue_of(p), out);
-	spin_unlock(&p->lock);
-	queue_put(queue_of(p));
+	ipc_stat_unlock(&ipc_state()->msg, p);
 	return ret;
 }
 
@@ -171,8 +159,10 @@ static long msg_info(int cmd, struct msg_info *out)
 	return max;
 }
 
-static kerr_t set_locked(struct msg_queue *q, const struct msg_stat *in)
+static kerr_t queue_set(struct ipc_perm *p, const void *from)
 {
+	const struct msg_stat *in = from;
+	struct msg_queue *q = queue_of(p);
 	kerr_t err;
 
 	if (in->qbytes > ipc_state()->msg_mnb && !capable(CAP_SYS_RESOURCE))
@@ -187,46 +177,24 @@ static kerr_t set_locked(struct msg_queue *q, const struct msg_stat *in)
 	return 0;
 }
 
-/* msg.lock and the queue's held. */
-static void remove_locked(struct msg_queue *q)
+static void queue_remove(struct ipc_perm *p)
 {
 	struct ipc_state *st = ipc_state();
+	struct msg_queue *q = queue_of(p);
 
-	ipc_remove_locked(&st->msg, &q->perm);
+	ipc_remove_locked(&st->msg, p);
 	atomic_sub(&st->msg_count, (int)q->qnum);
 	atomic_sub(&st->msg_bytes, (int)q->cbytes);
 	wake_receivers(q, -EIDRM);
 	wake_senders(q);
 }
 
-static long msg_change(int id, int cmd, const struct msg_stat *in)
-{
-	struct ipc_ids *ids = &ipc_state()->msg;
-	struct ipc_perm *p;
-	bool gone = false;
-	kerr_t err = ipc_find(ids, id, &p);
-
-	if (err)
-		return kerr_code(err);
-	spin_lock(&ids->lock);
-	spin_lock(&p->lock);
-	if (p->deleted) {
-		err = KERR(EIDRM);
-	} else if (!ipc_owner(p)) {
-		err = KERR(EPERM);
-	} else if (cmd == IPC_SET) {
-		err = set_locked(queue_of(p), in);
-	} else {
-		remove_locked(queue_of(p));
-		gone = true;
-	}
-	spin_unlock(&p->lock);
-	spin_unlock(&ids->lock);
-	if (gone)
-		queue_put(queue_of(p));
-	queue_put(queue_of(p));
-	return kerr_code(err);
-}
+const struct ipc_ops msg_ipc_ops = {
+	.free = queue_free,
+	.create = msg_create,
+	.set = queue_set,
+	.remove = queue_remove,
+};
 
 long do_msgctl(int id, int cmd, union msg_io *io)
 {
@@ -241,8 +209,9 @@ long do_msgctl(int id, int cmd, union msg_io *io)
 	case MSG_STAT_ANY:
 		return msg_stat(id, cmd, &io->stat);
 	case IPC_RMID:
+		return ipc_change(&ipc_state()->msg, id, NULL);
 	case IPC_SET:
-		return msg_change(id, cmd, &io->stat);
+		return ipc_change(&ipc_state()->msg, id, &io->stat);
 	default:
 		return -EINVAL;
 	}

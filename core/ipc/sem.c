@@ -57,12 +57,15 @@ static struct sem_set *set_of(struct ipc_perm *p)
 	return container_of(p, struct sem_set, perm);
 }
 
+static void set_free(struct ipc_perm *p)
+{
+	DEBUG_ASSERT(list_empty(&set_of(p)->waiters) && list_empty(&set_of(p)->undos));
+	kfree(set_of(p));
+}
+
 static void set_put(struct sem_set *s)
 {
-	if (!atomic_dec_and_test(&s->perm.refs))
-		return;
-	DEBUG_ASSERT(list_empty(&s->waiters) && list_empty(&s->undos));
-	kfree(s);
+	ipc_put(&ipc_state()->sem, &s->perm);
 }
 
 /* ---------------------------------------------------------------- performing */
@@ -309,7 +312,7 @@ static kerr_t charge(struct ipc_perm *p)
 	return 0;
 }
 
-static long sem_create(ipc_key_t key, unsigned nsems, int flags)
+static long sem_create(ipc_key_t key, size_t nsems, int flags)
 {
 	struct ipc_state *st = ipc_state();
 	struct sem_set *s;
@@ -322,7 +325,7 @@ static long sem_create(ipc_key_t key, unsigned nsems, int flags)
 	if (!s)
 		return -ENOMEM;
 	ipc_perm_init(&s->perm, key, flags, "sem");
-	s->nsems = nsems;
+	s->nsems = (unsigned)nsems;
 	s->ctime = ipc_now();
 	list_init(&s->waiters);
 	list_init(&s->undos);
@@ -335,31 +338,16 @@ static long sem_create(ipc_key_t key, unsigned nsems, int flags)
 	return err ? kerr_code(err) : id;
 }
 
+static bool set_smaller(const struct ipc_perm *p, size_t nsems)
+{
+	return container_of(p, struct sem_set, perm)->nsems < nsems;
+}
+
 long do_semget(ipc_key_t key, int nsems, int flags)
 {
 	if (nsems < 0 || (u32)nsems > ipc_state()->sem_msl)
 		return -EINVAL;
-	for (;;) {
-		struct ipc_perm *p;
-		kerr_t err = ipc_find_key(&ipc_state()->sem, key, flags, &p);
-		long ret;
-
-		if (!err) {
-			spin_lock(&p->lock);
-			if (set_of(p)->nsems < (unsigned)nsems)
-				ret = -EINVAL;
-			else
-				ret = ipc_allowed(p, flags) ? p->id : -EACCES;
-			spin_unlock(&p->lock);
-			set_put(set_of(p));
-			return ret;
-		}
-		if (kerr_code(err) != -ENOENT || (key != IPC_PRIVATE && !(flags & IPC_CREAT)))
-			return kerr_code(err);
-		ret = sem_create(key, (unsigned)nsems, flags);
-		if (ret != -EEXIST)
-			return ret;
-	}
+	return ipc_get(&ipc_state()->sem, key, (size_t)nsems, flags);
 }
 
 /* ---------------------------------------------------------------- semctl: the set */
@@ -381,8 +369,7 @@ static long sem_stat(int id, int cmd, struct sem_stat *out)
 		return ret;
 	if (ret >= 0)
 		set_stat(set_of(p), out);
-	spin_unlock(&p->lock);
-	set_put(set_of(p));
+	ipc_stat_unlock(&ipc_state()->sem, p);
 	return ret;
 }
 
@@ -401,47 +388,33 @@ static long sem_info(int cmd, struct sem_info *out)
 	return max;
 }
 
-/* sem.lock and the set's held. */
-static void remove_locked(struct sem_set *s)
+static kerr_t set_change(struct ipc_perm *p, const void *in)
 {
+	kerr_t err = ipc_stat_set(p, &((const struct sem_stat *)in)->perm);
+
+	if (!err)
+		set_of(p)->ctime = ipc_now();
+	return err;
+}
+
+static void set_remove(struct ipc_perm *p)
+{
+	struct sem_set *s = set_of(p);
 	struct sem_waiter *q, *next;
 
-	ipc_remove_locked(&ipc_state()->sem, &s->perm);
+	ipc_remove_locked(&ipc_state()->sem, p);
 	ipc_state()->sem_used -= s->nsems;
 	list_for_each_safe(q, next, &s->waiters, w.node)
 		ipc_wake(&q->w, -EIDRM);
 }
 
-static long sem_change(int id, int cmd, const struct sem_stat *in)
-{
-	struct ipc_ids *ids = &ipc_state()->sem;
-	struct ipc_perm *p;
-	bool gone = false;
-	kerr_t err = ipc_find(ids, id, &p);
-
-	if (err)
-		return kerr_code(err);
-	spin_lock(&ids->lock);
-	spin_lock(&p->lock);
-	if (p->deleted) {
-		err = KERR(EIDRM);
-	} else if (!ipc_owner(p)) {
-		err = KERR(EPERM);
-	} else if (cmd == IPC_SET) {
-		err = ipc_stat_set(p, &in->perm);
-		if (!err)
-			set_of(p)->ctime = ipc_now();
-	} else {
-		remove_locked(set_of(p));
-		gone = true;
-	}
-	spin_unlock(&p->lock);
-	spin_unlock(&ids->lock);
-	if (gone)
-		set_put(set_of(p));
-	set_put(set_of(p));
-	return kerr_code(err);
-}
+const struct ipc_ops sem_ipc_ops = {
+	.free = set_free,
+	.smaller = set_smaller,
+	.create = sem_create,
+	.set = set_change,
+	.remove = set_remove,
+};
 
 long do_semctl(int id, int cmd, union sem_io *io)
 {
@@ -456,8 +429,9 @@ long do_semctl(int id, int cmd, union sem_io *io)
 	case SEM_STAT_ANY:
 		return sem_stat(id, cmd, &io->stat);
 	case IPC_RMID:
+		return ipc_change(&ipc_state()->sem, id, NULL);
 	case IPC_SET:
-		return sem_change(id, cmd, &io->stat);
+		return ipc_change(&ipc_state()->sem, id, &io->stat);
 	default:
 		return -EINVAL;
 	}

@@ -50,16 +50,21 @@ static void uncharge_lock(struct shm_segment *s, struct user_struct *u)
 	}
 }
 
-static void segment_put(struct shm_segment *s)
+static void segment_free(struct ipc_perm *p)
 {
-	if (!atomic_dec_and_test(&s->perm.refs))
-		return;
+	struct shm_segment *s = segment_of(p);
+
 	DEBUG_ASSERT(!s->nattch);
 	uncharge_lock(s, s->locked_by);
 	if (s->file)
 		file_put(s->file);
 	vm_uncommit(s->committed);
 	kfree(s);
+}
+
+static void segment_put(struct shm_segment *s)
+{
+	ipc_put(&ipc_state()->shm, &s->perm);
 }
 
 /* ---------------------------------------------------------------- the end of a segment */
@@ -278,37 +283,14 @@ static long shm_create(ipc_key_t key, size_t size, int flags)
 	return err ? kerr_code(err) : id;
 }
 
-static long check_found(struct shm_segment *s, size_t size, int flags)
+static bool segment_smaller(const struct ipc_perm *p, size_t size)
 {
-	long ret;
-
-	spin_lock(&s->perm.lock);
-	if (s->size < size)
-		ret = -EINVAL;
-	else
-		ret = ipc_allowed(&s->perm, flags) ? s->perm.id : -EACCES;
-	spin_unlock(&s->perm.lock);
-	return ret;
+	return container_of(p, struct shm_segment, perm)->size < size;
 }
 
 long do_shmget(ipc_key_t key, size_t size, int flags)
 {
-	for (;;) {
-		struct ipc_perm *p;
-		kerr_t err = ipc_find_key(&ipc_state()->shm, key, flags, &p);
-		long ret;
-
-		if (!err) {
-			ret = check_found(segment_of(p), size, flags);
-			segment_put(segment_of(p));
-			return ret;
-		}
-		if (kerr_code(err) != -ENOENT || (key != IPC_PRIVATE && !(flags & IPC_CREAT)))
-			return kerr_code(err);
-		ret = shm_create(key, size, flags);
-		if (ret != -EEXIST) /* another came first: look at its segment */
-			return ret;
-	}
+	return ipc_get(&ipc_state()->shm, key, size, flags);
 }
 
 /* ---------------------------------------------------------------- shmctl */
@@ -334,8 +316,7 @@ static long shm_stat(int id, int cmd, struct shm_stat *out)
 		return ret;
 	if (ret >= 0)
 		segment_stat(segment_of(p), out);
-	spin_unlock(&p->lock);
-	segment_put(segment_of(p));
+	ipc_stat_unlock(&ipc_state()->shm, p);
 	return ret;
 }
 
@@ -372,30 +353,32 @@ static long shm_info(int cmd, union shm_io *io)
 	return max;
 }
 
-/* IPC_RMID and IPC_SET. shm.lock and perm.lock held; *gone: the table's reference is to be put. */
-static kerr_t change_locked(struct shm_segment *s, int cmd, const union shm_io *io, bool *gone)
+static kerr_t segment_set(struct ipc_perm *p, const void *in)
 {
-	kerr_t err;
+	kerr_t err = ipc_stat_set(p, &((const struct shm_stat *)in)->perm);
 
-	if (s->perm.deleted)
-		return KERR(EIDRM);
-	if (!ipc_owner(&s->perm))
-		return KERR(EPERM);
-	if (cmd == IPC_SET) {
-		err = ipc_stat_set(&s->perm, &io->stat.perm);
-		if (!err)
-			s->ctime = ipc_now();
-		return err;
-	}
-	if (s->nattch) {
-		s->perm.mode |= SHM_DEST;
-		ipc_forget_key_locked(&s->perm);
-	} else {
-		remove_locked(s);
-		*gone = true;
-	}
-	return 0;
+	if (!err)
+		segment_of(p)->ctime = ipc_now();
+	return err;
 }
+
+static void segment_remove(struct ipc_perm *p)
+{
+	if (segment_of(p)->nattch) {
+		p->mode |= SHM_DEST;
+		ipc_forget_key_locked(p);
+	} else {
+		remove_locked(segment_of(p));
+	}
+}
+
+const struct ipc_ops shm_ipc_ops = {
+	.free = segment_free,
+	.smaller = segment_smaller,
+	.create = shm_create,
+	.set = segment_set,
+	.remove = segment_remove,
+};
 
 static kerr_t charge_lock(struct shm_segment *s, struct user_struct *u)
 {
@@ -437,30 +420,20 @@ static kerr_t lock_locked(struct shm_segment *s, int cmd, struct user_struct **p
 	return err;
 }
 
-static long shm_change(int id, int cmd, const union shm_io *io)
+/* SHM_LOCK and SHM_UNLOCK. */
+static long shm_lock(int id, int cmd)
 {
-	struct ipc_ids *ids = &ipc_state()->shm;
 	struct user_struct *put = NULL;
-	struct shm_segment *s;
 	struct ipc_perm *p;
-	bool gone = false;
-	kerr_t err = ipc_find(ids, id, &p);
+	kerr_t err = ipc_find(&ipc_state()->shm, id, &p);
 
 	if (err)
 		return kerr_code(err);
-	s = segment_of(p);
-	spin_lock(&ids->lock);
 	spin_lock(&p->lock);
-	if (cmd == SHM_LOCK || cmd == SHM_UNLOCK)
-		err = lock_locked(s, cmd, &put);
-	else
-		err = change_locked(s, cmd, io, &gone);
+	err = lock_locked(segment_of(p), cmd, &put);
 	spin_unlock(&p->lock);
-	spin_unlock(&ids->lock);
-	uncharge_lock(s, put);
-	if (gone)
-		segment_put(s);
-	segment_put(s);
+	uncharge_lock(segment_of(p), put);
+	segment_put(segment_of(p));
 	return kerr_code(err);
 }
 
@@ -477,10 +450,12 @@ long do_shmctl(int id, int cmd, union shm_io *io)
 	case SHM_STAT_ANY:
 		return shm_stat(id, cmd, &io->stat);
 	case IPC_RMID:
+		return ipc_change(&ipc_state()->shm, id, NULL);
 	case IPC_SET:
+		return ipc_change(&ipc_state()->shm, id, &io->stat);
 	case SHM_LOCK:
 	case SHM_UNLOCK:
-		return shm_change(id, cmd, io);
+		return shm_lock(id, cmd);
 	default:
 		return -EINVAL;
 	}

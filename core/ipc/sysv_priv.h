@@ -33,6 +33,17 @@ struct ipc_perm {
 	struct hlist_node by_key;
 };
 
+/* What each family does in its own way. */
+struct ipc_ops {
+	void (*free)(struct ipc_perm *p); /* no references are left; no locks */
+	bool (*smaller)(const struct ipc_perm *p, size_t size); /* than a get call asks for; NULL: never */
+	long (*create)(ipc_key_t key, size_t size, int flags); /* a new object's id, or -errno; -EEXIST: another came first */
+	/* IPC_SET from the family's struct, IPC_RMID. ids.lock and p.lock held, p not deleted, the caller may */
+	kerr_t (*set)(struct ipc_perm *p, const void *in);
+	void (*remove)(struct ipc_perm *p);
+};
+extern const struct ipc_ops shm_ipc_ops, sem_ipc_ops, msg_ipc_ops;
+
 static inline struct ipc_state *ipc_state(void)
 {
 	return &kernel()->ipc;
@@ -41,14 +52,14 @@ static inline s64 ipc_now(void)
 {
 	return ktime_get_real_coarse_ts().sec;
 }
-void ipc_ids_init(struct ipc_ids *ids, const char *name);
+void ipc_ids_init(struct ipc_ids *ids, const char *name, const struct ipc_ops *ops);
 void ipc_perm_init(struct ipc_perm *p, ipc_key_t key, int flags, const char *name); /* one reference, the creator's */
 
-/*
- * The object of a key for a get call: KERR(0) and *out referenced, or KERR(ENOENT) if there is none; the flags' IPC_CREAT and IPC_EXCL and the permission
- * are checked: KERR(EEXIST), KERR(EACCES). IPC_PRIVATE: KERR(ENOENT).
- */
-kerr_t ipc_find_key(struct ipc_ids *ids, ipc_key_t key, int flags, struct ipc_perm **out) __must_check;
+void ipc_put(struct ipc_ids *ids, struct ipc_perm *p); /* a reference; outside all locks */
+/* shmget(2), semget(2), msgget(2): the id of the key's object, made if need be, or -errno. */
+long ipc_get(struct ipc_ids *ids, ipc_key_t key, size_t size, int flags);
+/* IPC_SET of what in says (the family's struct); IPC_RMID with NULL. 0 or -errno. */
+long ipc_change(struct ipc_ids *ids, int id, const void *in);
 /*
  * Puts a fresh object in the table, which takes over a reference. check (may be NULL) charges limits, under ids.lock. KERR(ENOSPC), KERR(ENOMEM);
  * KERR(EEXIST): another came first with the key.
@@ -73,6 +84,7 @@ bool ipc_allowed(const struct ipc_perm *p, int flag);
  * 0 or the object's identifier; -EIDRM, -EACCES: *out is locked all the same. With *out NULL there is none: -EINVAL and others.
  */
 long ipc_stat_lock(struct ipc_ids *ids, int id, bool by_id, bool any, struct ipc_perm **out);
+void ipc_stat_unlock(struct ipc_ids *ids, struct ipc_perm *p);
 bool ipc_owner(const struct ipc_perm *p); /* may IPC_SET and IPC_RMID */
 void ipc_stat_fill(const struct ipc_perm *p, struct ipc_stat *out);
 kerr_t ipc_stat_set(struct ipc_perm *p, const struct ipc_stat *in) __must_check;

@@ -6,11 +6,13 @@
 #include <maestro/lock.h>
 #include <maestro/types.h>
 
+struct ipc_ops;
 struct ipc_perm;
 
 #define IPC_KEY_BUCKETS 64u
 /* One family of objects, by index and by key. */
 struct ipc_ids {
+	const struct ipc_ops *ops; /* [c] */
 	struct spinlock lock; /* RANK_SPIN_OUTER; an object's own lock nests inside */
 	/* [lock] */
 	struct ipc_perm **slots; /* by index */
