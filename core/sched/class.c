@@ -57,14 +57,10 @@ void sched_set(struct task *t, enum sched_policy policy, int rt_priority, int ni
 	unsigned long flags;
 	struct cpu *cpu;
 
-	preempt_disable();
-	flags = hal_irq_save();
-	cpu = task_rq_lock(t);
+	cpu = task_rq_lock(t, &flags);
 	c.inherited = t->se.rt_inherited;
 	set_class_locked(cpu, t, &c);
-	spin_unlock(&cpu->rq_lock);
-	hal_irq_restore(flags);
-	preempt_enable();
+	task_rq_unlock(cpu, flags);
 }
 
 void sched_inherit(struct task *t, unsigned rt_priority)
@@ -72,17 +68,13 @@ void sched_inherit(struct task *t, unsigned rt_priority)
 	unsigned long flags;
 	struct cpu *cpu;
 
-	preempt_disable();
-	flags = hal_irq_save();
-	cpu = task_rq_lock(t);
+	cpu = task_rq_lock(t, &flags);
 	if (t->se.rt_inherited != rt_priority) {
 		struct sched_class c = { t->se.policy, t->se.rt_base, (u8)rt_priority, t->se.nice };
 
 		set_class_locked(cpu, t, &c);
 	}
-	spin_unlock(&cpu->rq_lock);
-	hal_irq_restore(flags);
-	preempt_enable();
+	task_rq_unlock(cpu, flags);
 }
 
 kerr_t sched_set_affinity(struct task *t, u64 mask)
@@ -92,29 +84,20 @@ kerr_t sched_set_affinity(struct task *t, u64 mask)
 
 	if (!(mask & load_relaxed(&kernel()->sched.online_mask)))
 		return KERR(EINVAL);
-	preempt_disable();
-	flags = hal_irq_save();
-	cpu = task_rq_lock(t);
+	cpu = task_rq_lock(t, &flags);
 	t->se.affinity = mask;
-	if (!may_run_on(t, cpu->id) && t->se.on_rq) {
-		if (cpu->current_task == t) {
-			/* it moves itself: a sleep of no length has it woken where it may run */
-			spin_unlock(&cpu->rq_lock);
-			hal_irq_restore(flags);
-			preempt_enable();
-			if (t == hal_current()) {
-				task_set_state(TASK_UNINTERRUPTIBLE);
-				(void)schedule_until(hal_time_ns() + 1);
-			}
-			return KERR(0);
-		}
+	if (may_run_on(t, cpu->id) || !t->se.on_rq) {
+		task_rq_unlock(cpu, flags);
+	} else if (cpu->current_task != t) {
 		rq_remove(cpu, t);
 		rq_count_out(cpu, t);
-		rq_activate(cpu, t, false);
+		rq_activate(cpu, t, false, flags);
 	} else {
-		spin_unlock(&cpu->rq_lock);
+		task_rq_unlock(cpu, flags);
+		if (t == hal_current()) { /* it moves itself: a sleep of no length has it woken where it may run */
+			task_set_state(TASK_UNINTERRUPTIBLE);
+			(void)schedule_until(hal_time_ns() + 1);
+		}
 	}
-	hal_irq_restore(flags);
-	preempt_enable();
 	return KERR(0);
 }

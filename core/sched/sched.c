@@ -55,8 +55,10 @@ static void rq_unlock_raw(struct cpu *cpu)
 	preempt_enable_quiet();
 }
 
-struct cpu *task_rq_lock(struct task *t)
+struct cpu *task_rq_lock(struct task *t, unsigned long *flags) NO_LOCK_ANALYSIS
 {
+	preempt_disable();
+	*flags = hal_irq_save();
 	for (;;) {
 		struct cpu *cpu = &kernel()->cpus[load_relaxed(&t->se.cpu)];
 
@@ -126,15 +128,11 @@ u64 sched_task_runtime(struct task *t)
 	struct cpu *cpu;
 	u64 ns;
 
-	preempt_disable();
-	flags = hal_irq_save();
-	cpu = task_rq_lock(t);
+	cpu = task_rq_lock(t, &flags);
 	if (cpu->current_task == t)
 		(void)rq_update_curr(cpu, hal_time_ns());
 	ns = t->se.sum_exec;
-	spin_unlock(&cpu->rq_lock);
-	hal_irq_restore(flags);
-	preempt_enable();
+	task_rq_unlock(cpu, flags);
 	return ns;
 }
 
@@ -508,7 +506,7 @@ static void place_woken(struct cpu *cpu, struct task *t)
 		t->se.vruntime = least;
 }
 
-void rq_activate(struct cpu *cpu, struct task *t, bool is_new)
+void rq_activate(struct cpu *cpu, struct task *t, bool is_new, unsigned long flags) NO_LOCK_ANALYSIS
 {
 	struct cpu *to = select_cpu(t, cpu);
 
@@ -526,7 +524,7 @@ void rq_activate(struct cpu *cpu, struct task *t, bool is_new)
 	rq_count_in(to, t);
 	rq_insert(to, t, false);
 	rq_check_preempt(to, t);
-	spin_unlock(&to->rq_lock);
+	task_rq_unlock(to, flags);
 }
 
 bool task_wake(struct task *t, unsigned states)
@@ -539,14 +537,10 @@ bool task_wake(struct task *t, unsigned states)
 	memory_barrier();
 	if (!(load_relaxed(&t->state) & states))
 		return false;
-	preempt_disable();
-	flags = hal_irq_save();
-	cpu = task_rq_lock(t);
+	cpu = task_rq_lock(t, &flags);
 	state = load_relaxed(&t->state);
 	if (!(state & states)) {
-		spin_unlock(&cpu->rq_lock);
-		hal_irq_restore(flags);
-		preempt_enable();
+		task_rq_unlock(cpu, flags);
 		return false;
 	}
 	store_relaxed(&t->state, TASK_RUNNING);
@@ -554,32 +548,24 @@ bool task_wake(struct task *t, unsigned states)
 		/* not asleep yet, or preempted on the way there */
 		if (t == cpu->idle && t == cpu->current_task && cpu != this_cpu())
 			hal_cpu_kick(cpu->id);
-		spin_unlock(&cpu->rq_lock);
+		task_rq_unlock(cpu, flags);
 	} else {
 		if (state & (TASK_UNINTERRUPTIBLE | TASK_KILLABLE))
 			cpu->nr_uninterruptible--;
-		rq_activate(cpu, t, false);
+		rq_activate(cpu, t, false, flags);
 	}
-	hal_irq_restore(flags);
-	preempt_enable();
 	return true;
 }
 
 void sched_wake_new(struct task *t)
 {
 	unsigned long flags;
+	struct cpu *cpu;
 
-	preempt_disable();
-	flags = hal_irq_save();
 	DEBUG_ASSERT(!t->se.on_rq);
-	{
-		struct cpu *cpu = task_rq_lock(t);
-
-		store_relaxed(&t->state, TASK_RUNNING);
-		rq_activate(cpu, t, true);
-	}
-	hal_irq_restore(flags);
-	preempt_enable();
+	cpu = task_rq_lock(t, &flags);
+	store_relaxed(&t->state, TASK_RUNNING);
+	rq_activate(cpu, t, true, flags);
 }
 
 void sched_fork_init(struct task *child, struct task *parent)

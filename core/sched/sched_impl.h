@@ -34,8 +34,8 @@ void rq_count_in(struct cpu *cpu, struct task *t);
 void rq_count_out(struct cpu *cpu, struct task *t);
 void rq_check_preempt(struct cpu *cpu, struct task *t); /* t was queued: shall it run at once? */
 void rq_resched(struct cpu *cpu);			/* that CPU chooses anew, soon */
-/* t, runnable and on no queue, whose queue `cpu` is locked, goes to the best CPU's. Unlocks. */
-void rq_activate(struct cpu *cpu, struct task *t, bool is_new);
+/* t, runnable and on no queue, whose queue `cpu` is locked, goes to the best CPU's. Ends as task_rq_unlock() does. */
+void rq_activate(struct cpu *cpu, struct task *t, bool is_new, unsigned long flags);
 static inline bool may_run_on(const struct task *t, unsigned cpu)
 {
 	return (t->se.affinity >> cpu) & 1;
@@ -48,8 +48,14 @@ static inline void preempt_enable_quiet(void)
 	compiler_barrier();
 	atomic_set(&t->preempt_count, atomic_read(&t->preempt_count) - 1);
 }
-/* The run queue of t, locked; interrupts must be off. It stays t's as long as the lock is held. */
-struct cpu *task_rq_lock(struct task *t);
+/* The run queue of t, locked, with interrupts and preemption off. It stays t's as long as the lock is held. */
+struct cpu *task_rq_lock(struct task *t, unsigned long *flags);
+static inline void task_rq_unlock(struct cpu *cpu, unsigned long flags) NO_LOCK_ANALYSIS
+{
+	spin_unlock(&cpu->rq_lock);
+	hal_irq_restore(flags);
+	preempt_enable();
+}
 void sched_tick(struct cpu *cpu, bool user, ktime_t now); /* interrupts off */
 void sched_update_load(ktime_t now);
 u64 sched_proc_runtime(struct proc *p); /* ns of all threads, alive and dead */
