@@ -160,7 +160,7 @@ long futex_wake_addr(u64 uaddr, unsigned n, bool shared)
 
 /* ---------------------------------------------------------------- waiting */
 
-static struct futex_bucket *waiter_lock(struct futex_waiter *w)
+static struct futex_bucket *waiter_lock(struct futex_waiter *w) NO_LOCK_ANALYSIS
 {
 	for (;;) {
 		struct futex_bucket *b = load_acquire(&w->bucket);
@@ -208,6 +208,7 @@ bool futex_unqueue(struct futex_waiter *w)
 	if (load_acquire(&w->woken))
 		return true;
 	b = waiter_lock(w);
+	assert_held(&b->lock);
 	woken = w->woken;
 	if (!woken)
 		list_del(&w->node);
@@ -321,7 +322,7 @@ static long wait_restart(struct restart_info *r)
 
 /* ---------------------------------------------------------------- two words */
 
-void futex_lock_both(struct futex_bucket *a, struct futex_bucket *b)
+void futex_lock_both(struct futex_bucket *a, struct futex_bucket *b) NO_LOCK_ANALYSIS
 {
 	if (a == b) {
 		spin_lock(&a->lock);
@@ -331,7 +332,7 @@ void futex_lock_both(struct futex_bucket *a, struct futex_bucket *b)
 	spin_lock_nested(a < b ? &b->lock : &a->lock);
 }
 
-void futex_unlock_both(struct futex_bucket *a, struct futex_bucket *b)
+void futex_unlock_both(struct futex_bucket *a, struct futex_bucket *b) NO_LOCK_ANALYSIS
 {
 	spin_unlock(&a->lock);
 	if (a != b)

@@ -467,7 +467,7 @@ long futex_unlock_pi(u64 uaddr, bool shared)
 }
 
 /* The lock that t has had longest, if any, with its bucket locked and pi_lock held. Else nothing is held but pi_lock. */
-static struct pi_lock *owned_lock(struct task *t, struct futex_bucket **b)
+static struct pi_lock *owned_lock(struct task *t, struct futex_bucket **b) NO_LOCK_ANALYSIS
 {
 	for (;;) {
 		spin_lock(pi_spin());
@@ -488,7 +488,7 @@ static struct pi_lock *owned_lock(struct task *t, struct futex_bucket **b)
 	}
 }
 
-void futex_pi_exit(struct task *t)
+void futex_pi_exit(struct task *t) NO_LOCK_ANALYSIS
 {
 	struct futex_bucket *b;
 	struct pi_lock *l;

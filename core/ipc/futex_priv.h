@@ -56,8 +56,8 @@ void futex_key_put(struct futex_key *key);
 /* Under a bucket's lock. KERR(EFAULT): the page is not there; fault it in without the lock. */
 kerr_t futex_load_locked(u64 uaddr, u32 *val) __must_check;
 /* Two buckets, in the order of their addresses; they may be one. */
-void futex_lock_both(struct futex_bucket *a, struct futex_bucket *b);
-void futex_unlock_both(struct futex_bucket *a, struct futex_bucket *b);
+void futex_lock_both(struct futex_bucket *a, struct futex_bucket *b) ACQUIRES(a->lock, b->lock);
+void futex_unlock_both(struct futex_bucket *a, struct futex_bucket *b) RELEASES(a->lock, b->lock);
 /* Queues w if the word is still val, and sets the state for a sleep. KERR(EAGAIN): it is not. KERR(EFAULT). */
 kerr_t futex_queue_if(struct futex_waiter *w, u64 uaddr, u32 val) __must_check;
 /* Off the queue; true if a waker was first. */

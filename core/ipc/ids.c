@@ -100,7 +100,7 @@ static void insert_locked(struct ipc_ids *ids, struct ipc_perm *p, int index)
 }
 
 /* A table of more room, filled from the old one; *old is to be freed. False: no memory. ids.lock held, dropped meanwhile. */
-static bool grow_locked(struct ipc_ids *ids)
+static bool grow_locked(struct ipc_ids *ids) REQUIRES(ids->lock)
 {
 	unsigned n = ids->nslots ? ids->nslots * 2 : MIN_CYCLE;
 	struct ipc_perm **bigger, **old = NULL;
@@ -332,7 +332,7 @@ long ipc_change(struct ipc_ids *ids, int id, const void *in)
 	return kerr_code(err);
 }
 
-long ipc_stat_lock(struct ipc_ids *ids, int id, bool by_id, bool any, struct ipc_perm **out)
+long ipc_stat_lock(struct ipc_ids *ids, int id, bool by_id, bool any, struct ipc_perm **out) NO_LOCK_ANALYSIS
 {
 	struct ipc_perm *p;
 	kerr_t err = by_id ? ipc_find(ids, id, &p) : ipc_find_index(ids, id, &p);
@@ -349,7 +349,7 @@ long ipc_stat_lock(struct ipc_ids *ids, int id, bool by_id, bool any, struct ipc
 	return by_id ? 0 : p->id;
 }
 
-void ipc_stat_unlock(struct ipc_ids *ids, struct ipc_perm *p)
+void ipc_stat_unlock(struct ipc_ids *ids, struct ipc_perm *p) NO_LOCK_ANALYSIS
 {
 	spin_unlock(&p->lock);
 	ipc_put(ids, p);

@@ -302,8 +302,8 @@ static void enqueue(struct msg_queue *q, struct msg *m)
 	atomic_inc(&ipc_state()->msg_count);
 }
 
-/* Queue locked; takes the message on success. */
-static long send_locked(struct msg_queue *q, struct msg *m, int flags)
+/* Takes the message on success. */
+static long send_locked(struct msg_queue *q, struct msg *m, int flags) REQUIRES(q->perm.lock)
 {
 	for (;;) {
 		struct ipc_waiter w;
@@ -335,6 +335,7 @@ static long send_locked(struct msg_queue *q, struct msg *m, int flags)
 
 long do_msgsnd(int id, long type, const void __user *text, size_t size, int flags)
 {
+	struct msg_queue *q;
 	struct ipc_perm *p;
 	struct msg *m;
 	kerr_t err;
@@ -355,10 +356,11 @@ long do_msgsnd(int id, long type, const void __user *text, size_t size, int flag
 		kfree(m);
 		return kerr_code(err);
 	}
-	spin_lock(&p->lock);
-	ret = send_locked(queue_of(p), m, flags);
-	spin_unlock(&p->lock);
-	queue_put(queue_of(p));
+	q = queue_of(p);
+	spin_lock(&q->perm.lock);
+	ret = send_locked(q, m, flags);
+	spin_unlock(&q->perm.lock);
+	queue_put(q);
 	if (ret)
 		kfree(m);
 	return ret;
@@ -387,8 +389,9 @@ static long copy_msg(const struct msg *m, struct msg *to, size_t room)
 	return 0;
 }
 
-/* Queue locked. 0 and *out, or -errno. copy: MSG_COPY's room, of want->size bytes at most msg_max. */
+/* 0 and *out, or -errno. copy: MSG_COPY's room, of want->size bytes at most msg_max. */
 static long receive_locked(struct msg_queue *q, const struct wanted *want, int flags, struct msg *copy, size_t room, struct msg **out)
+	REQUIRES(q->perm.lock)
 {
 	for (;;) {
 		struct receiver r = { .want = *want };
@@ -444,6 +447,7 @@ long do_msgrcv(int id, void __user *buf, size_t size, long type, int flags)
 	struct wanted want = wanted_make(type, size, flags);
 	size_t room = MIN(size, (size_t)ipc_state()->msg_max);
 	struct msg *copy = NULL, *m = NULL;
+	struct msg_queue *q;
 	struct ipc_perm *p;
 	kerr_t err;
 	long ret;
@@ -462,10 +466,11 @@ long do_msgrcv(int id, void __user *buf, size_t size, long type, int flags)
 		kfree(copy);
 		return kerr_code(err);
 	}
-	spin_lock(&p->lock);
-	ret = receive_locked(queue_of(p), &want, flags, copy, room, &m);
-	spin_unlock(&p->lock);
-	queue_put(queue_of(p));
+	q = queue_of(p);
+	spin_lock(&q->perm.lock);
+	ret = receive_locked(q, &want, flags, copy, room, &m);
+	spin_unlock(&q->perm.lock);
+	queue_put(q);
 	if (!ret)
 		ret = deliver(m, buf, copy ? room : size);
 	if (m != copy)

@@ -577,8 +577,8 @@ long do_semctl_values(int id, int num, int cmd, unsigned long arg)
 
 /* ---------------------------------------------------------------- semop */
 
-/* set locked. The operations are done now, or the caller sleeps until somebody does them. */
-static long perform_or_wait(struct sem_set *s, struct sem_waiter *q, ktime_t deadline)
+/* The operations are done now, or the caller sleeps until somebody does them. */
+static long perform_or_wait(struct sem_set *s, struct sem_waiter *q, ktime_t deadline) REQUIRES(s->perm.lock)
 {
 	bool late;
 	int ret = perform(s, q);

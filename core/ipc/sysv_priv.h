@@ -103,5 +103,5 @@ void ipc_wake(struct ipc_waiter *w, int result);
  * p.lock held, w on a list: sleeps without the lock, and takes it again. True if it was woken (w.result counts); else it is still on its list.
  * *late: the deadline came.
  */
-bool ipc_sleep(struct ipc_perm *p, struct ipc_waiter *w, ktime_t deadline, bool *late);
+bool ipc_sleep(struct ipc_perm *p, struct ipc_waiter *w, ktime_t deadline, bool *late) REQUIRES(p->lock);
 

@@ -217,10 +217,9 @@ static enum fault_outcome make_shared_writable(struct vma *v, uaddr_t addr, stru
 	return out;
 }
 
-/* pt_lock held on entry, released here. The entry is present and not writable. */
-static enum fault_outcome write_protected(struct vma *v, uaddr_t addr, struct hal_pte pte)
+/* The entry is present and not writable. */
+static enum fault_outcome write_protected(struct mm *mm, struct vma *v, uaddr_t addr, struct hal_pte pte) RELEASES(mm->pt_lock)
 {
-	struct mm *mm = v->mm;
 	struct page *p = (pte.flags & HAL_PTE_SPECIAL) ? NULL : phys_to_page(pte.frame);
 	u32 bits = (v->flags & VM_WRITE) ? HAL_PTE_WRITE | HAL_PTE_DIRTY | HAL_PTE_ACCESSED : 0;
 
@@ -403,7 +402,7 @@ enum fault_outcome fault_in_vma(struct vma *v, uaddr_t addr, unsigned flags)
 	pte = hal_mmu_get(&mm->mmu, addr);
 	if (pte.flags & HAL_PTE_PRESENT) {
 		if ((flags & FAULT_WRITE) && !(pte.flags & HAL_PTE_WRITE))
-			return write_protected(v, addr, pte);
+			return write_protected(mm, v, addr, pte);
 		if ((flags & FAULT_EXEC) && !(pte.flags & HAL_PTE_EXEC))
 			hal_mmu_change(&mm->mmu, addr, addr + PAGE_SIZE, HAL_PTE_EXEC, 0);
 		spin_unlock(&mm->pt_lock);

@@ -37,7 +37,7 @@ static kerr_t carry_locked(struct mm *mm, uaddr_t from, uaddr_t to, size_t len)
 	return err;
 }
 
-static kerr_t carry_chunk(const struct vma *v, uaddr_t from, uaddr_t to, size_t len)
+static kerr_t carry_chunk(const struct vma *v, uaddr_t from, uaddr_t to, size_t len) NO_LOCK_ANALYSIS
 {
 	struct mapping *m = list_empty(&v->i_mmap_node) ? NULL : vma_mapping(v);
 	struct mm *mm = v->mm;

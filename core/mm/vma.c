@@ -120,7 +120,7 @@ void vma_unlink(struct mm *mm, struct vma *v)
 		store_relaxed(&mm->cache, NULL);
 }
 
-void vma_set_range(struct vma *v, uaddr_t start, uaddr_t end, pgoff_t pgoff)
+void vma_set_range(struct vma *v, uaddr_t start, uaddr_t end, pgoff_t pgoff) NO_LOCK_ANALYSIS
 {
 	struct mapping *m = list_empty(&v->i_mmap_node) ? NULL : vma_mapping(v);
 

@@ -90,7 +90,7 @@ kerr_t unix_init(void)
 	return kmem_cache_create(&x->cache, "unix socket", sizeof(struct unix_sock), 16);
 }
 
-void unix_lock_both(struct unix_sock *a, struct unix_sock *b)
+void unix_lock_both(struct unix_sock *a, struct unix_sock *b) NO_LOCK_ANALYSIS
 {
 	struct unix_sock *first = a < b ? a : b;
 
@@ -99,7 +99,7 @@ void unix_lock_both(struct unix_sock *a, struct unix_sock *b)
 		spin_lock_nested(first == a ? &b->s.lock : &a->s.lock);
 }
 
-void unix_unlock_both(struct unix_sock *a, struct unix_sock *b)
+void unix_unlock_both(struct unix_sock *a, struct unix_sock *b) NO_LOCK_ANALYSIS
 {
 	spin_unlock(&a->s.lock);
 	if (a != b)

@@ -230,29 +230,28 @@ static kerr_t dgram_wait(struct unix_sock *u, ktime_t deadline, ktime_t timeo, b
 	return err ? socket_wait_error(err, timeo) : KERR(0);
 }
 
-/* The next message, with read_mutex held; without it on error or at the end (*out NULL). */
-static kerr_t dgram_next(struct unix_sock *u, const struct socket_msg *sm, u32 *skip, struct unix_msg **out)
+/* The next message, with read_mutex held; NULL, without it, on error or (*err 0) at the end. */
+static struct unix_msg *dgram_next(struct unix_sock *u, const struct socket_msg *sm, u32 *skip, kerr_t *err) TRY_ACQUIRES(true, u->read_mutex) NO_LOCK_ANALYSIS
 {
 	ktime_t timeo = sm->flags & MSG_DONTWAIT ? 0 : socket_timeo(&u->s.rcvtimeo), deadline = socket_deadline(timeo);
 	bool end = false;
 
-	*out = NULL;
 	for (;;) {
-		kerr_t err;
-
 		mutex_lock(&u->read_mutex);
-		err = socket_take_error(&u->s);
-		if (!err) {
+		*err = socket_take_error(&u->s);
+		if (!*err) {
+			struct unix_msg *m;
+
 			*skip = sm->flags & MSG_PEEK ? (u32)MAX(load_relaxed(&u->s.peek_off), 0) : 0;
-			*out = dgram_at(u, sm->flags & MSG_PEEK, skip);
-			if (*out)
-				return 0;
+			m = dgram_at(u, sm->flags & MSG_PEEK, skip);
+			if (m)
+				return m;
 		}
 		mutex_unlock(&u->read_mutex);
-		if (!err)
-			err = dgram_wait(u, deadline, timeo, &end);
-		if (err || end)
-			return err;
+		if (!*err)
+			*err = dgram_wait(u, deadline, timeo, &end);
+		if (*err || end)
+			return NULL;
 	}
 }
 
@@ -298,8 +297,8 @@ ssize_t unix_dgram_recv(struct socket *s, struct socket_msg *sm, size_t len)
 
 	if (sm->flags & MSG_OOB)
 		return -EOPNOTSUPP;
-	err = dgram_next(u, sm, &skip, &m);
-	if (err || !m)
+	m = dgram_next(u, sm, &skip, &err);
+	if (!m)
 		return kerr_code(err);
 	if (wait_queue_active(&u->room))
 		wake_up_n(&u->room, 0, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
@@ -350,16 +349,16 @@ void unix_dgram_disconnected(struct unix_sock *u, struct unix_sock *old)
 /* u's partner becomes `to` (NULL: none), whose reference it takes. KERR(EPERM), KERR(ESTALE). */
 static kerr_t set_partner(struct unix_sock *u, struct unix_sock *to)
 {
-	struct unix_sock *old;
+	struct unix_sock *old, *other = to ? to : u;
 	kerr_t err = 0;
 
-	unix_lock_both(u, to ? to : u);
+	unix_lock_both(u, other);
 	if (to && (to->s.flags & SOCKET_DEAD))
 		err = KERR(ESTALE);
 	else if (to && !may_send(u, to))
 		err = KERR(EPERM);
 	if (err) {
-		unix_unlock_both(u, to);
+		unix_unlock_both(u, other);
 		return err;
 	}
 	old = u->peer;
@@ -369,7 +368,7 @@ static kerr_t set_partner(struct unix_sock *u, struct unix_sock *to)
 		to->s.state = SOCKET_CONNECTED;
 	if (old)
 		unix_relay_end(u);
-	unix_unlock_both(u, to ? to : u);
+	unix_unlock_both(u, other);
 	if (old) {
 		socket_wake_out(&u->s);
 		if (old != to)

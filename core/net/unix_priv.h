@@ -85,8 +85,8 @@ static inline void unix_get(struct unix_sock *u)
 void unix_put(struct unix_sock *u);
 /* Its peer, referenced, or NULL. */
 struct unix_sock *unix_peer_get(struct unix_sock *u);
-void unix_lock_both(struct unix_sock *a, struct unix_sock *b);
-void unix_unlock_both(struct unix_sock *a, struct unix_sock *b);
+void unix_lock_both(struct unix_sock *a, struct unix_sock *b) ACQUIRES(a->s.lock, b->s.lock);
+void unix_unlock_both(struct unix_sock *a, struct unix_sock *b) RELEASES(a->s.lock, b->s.lock);
 static inline bool unix_queue_full(const struct unix_sock *u)
 {
 	return load_relaxed(&u->qlen) > load_relaxed(&u->backlog);

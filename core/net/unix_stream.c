@@ -296,20 +296,19 @@ static bool more_or_end(const struct unix_sock *u, u32 seen)
 	return load_relaxed(&u->arrivals) != seen || load_relaxed(&u->s.error) || (load_relaxed(&u->s.shutdown) & SHUT_RECEIVE);
 }
 
-/* read_mutex held, dropped while it waits. */
-static kerr_t wait_data(const struct stream_read *r, ktime_t deadline, ktime_t timeo)
+/* read_mutex is dropped while it waits. */
+static kerr_t wait_data(struct unix_sock *u, u32 seen, ktime_t deadline, ktime_t timeo) REQUIRES(u->read_mutex)
 {
-	struct unix_sock *u = r->u;
 	kerr_t err;
 
 	mutex_unlock(&u->read_mutex);
-	err = wait_event_interruptible_until(&u->s.in, more_or_end(u, r->seen), deadline);
+	err = wait_event_interruptible_until(&u->s.in, more_or_end(u, seen), deadline);
 	mutex_lock(&u->read_mutex);
 	return err ? socket_wait_error(err, timeo) : KERR(0);
 }
 
 /* Until there is enough. 0: what was copied stands (maybe nothing: the end). */
-static kerr_t read_enough(struct stream_read *r)
+static kerr_t read_enough(struct stream_read *r) REQUIRES(r->u->read_mutex)
 {
 	ktime_t timeo = r->m->flags & MSG_DONTWAIT ? 0 : socket_timeo(&r->u->s.rcvtimeo), deadline = 0;
 	bool waited = false;
@@ -338,7 +337,7 @@ static kerr_t read_enough(struct stream_read *r)
 		if (!waited)
 			deadline = socket_deadline(timeo);
 		waited = true;
-		err = wait_data(r, deadline, timeo);
+		err = wait_data(r->u, r->seen, deadline, timeo);
 		if (err)
 			return err;
 	}
@@ -382,11 +381,11 @@ ssize_t unix_stream_recv(struct socket *s, struct socket_msg *m, size_t len)
 	r.target = MAX(m->flags & MSG_WAITALL ? len : MIN((size_t)lowat, len), (size_t)1);
 	r.scm.uid = (uid_t)-1;
 	r.scm.gid = (gid_t)-1;
-	mutex_lock(&u->read_mutex);
+	mutex_lock(&r.u->read_mutex);
 	if (unlikely(r.peek))
 		r.skip = (u32)MAX(load_relaxed(&s->peek_off), 0);
 	err = read_enough(&r);
-	mutex_unlock(&u->read_mutex);
+	mutex_unlock(&r.u->read_mutex);
 	if (unlikely(err && !r.copied)) {
 		unix_scm_drop(&r.scm);
 		return kerr_code(err);

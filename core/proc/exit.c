@@ -227,7 +227,7 @@ void thread_release(struct task *t, struct list *dead)
 		proc_release(p, dead);
 }
 
-static void leave_tree(struct task *t)
+static void leave_tree(struct task *t) NO_LOCK_ANALYSIS
 {
 	struct proc *p = t->proc;
 	bool others = load_relaxed(&p->nthreads) > 1;

@@ -47,7 +47,7 @@ void sighand_put(struct sighand *s)
 	}
 }
 
-struct sighand *sighand_lock(struct task *t, unsigned long *flags)
+struct sighand *sighand_lock(struct task *t, unsigned long *flags) NO_LOCK_ANALYSIS
 {
 	for (;;) {
 		struct sighand *s = load_acquire(&t->sighand);
@@ -59,7 +59,7 @@ struct sighand *sighand_lock(struct task *t, unsigned long *flags)
 	}
 }
 
-void sighand_unlock(struct sighand *s, unsigned long flags)
+void sighand_unlock(struct sighand *s, unsigned long flags) NO_LOCK_ANALYSIS
 {
 	spin_unlock_irqrestore(&s->lock, flags);
 }

@@ -20,12 +20,12 @@
 
 #include "proc_priv.h"
 
-unsigned long tasklist_lock(void)
+unsigned long tasklist_lock(void) NO_LOCK_ANALYSIS
 {
 	return spin_lock_irqsave(&kernel()->proc.tree_lock);
 }
 
-void tasklist_unlock(unsigned long flags)
+void tasklist_unlock(unsigned long flags) NO_LOCK_ANALYSIS
 {
 	spin_unlock_irqrestore(&kernel()->proc.tree_lock, flags);
 }

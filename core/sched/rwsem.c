@@ -25,8 +25,7 @@ void rwsem_init(struct rwsem *s, enum lock_rank rank, const char *name)
 	s->name = name;
 }
 
-/* rwsem.lock is held at entry, and not at return. */
-static __noinline void wait_turn(struct rwsem *s, bool write)
+static __noinline void wait_turn(struct rwsem *s, bool write) RELEASES(s->lock)
 {
 	struct waiter w = { .task = hal_current(), .write = write };
 

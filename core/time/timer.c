@@ -29,7 +29,7 @@ static struct cpu *cpu_of(const struct timer *t)
 	return &kernel()->cpus[load_relaxed(&t->cpu)];
 }
 
-static struct cpu *lock_home(struct timer *t)
+static struct cpu *lock_home(struct timer *t) NO_LOCK_ANALYSIS
 {
 	for (;;) {
 		struct cpu *cpu = cpu_of(t);
@@ -82,6 +82,7 @@ static struct cpu *lock_new_home(struct timer *t)
 	for (;;) {
 		struct cpu *cpu = lock_home(t);
 
+		assert_held(&cpu->timer_lock);
 		if (t->queued)
 			tree_remove(cpu, t);
 		if (cpu == here || load_relaxed(&cpu->timer_running) == t)
@@ -100,6 +101,7 @@ void timer_start(struct timer *t, ktime_t deadline)
 	preempt_disable();
 	flags = hal_irq_save();
 	cpu = lock_new_home(t);
+	assert_held(&cpu->timer_lock);
 	t->deadline = deadline;
 	tree_insert(cpu, t);
 	if (cpu->timers_first == &t->node) {
@@ -122,6 +124,7 @@ bool timer_cancel(struct timer *t)
 	preempt_disable();
 	flags = hal_irq_save();
 	cpu = lock_home(t);
+	assert_held(&cpu->timer_lock);
 	was = t->queued;
 	if (was)
 		tree_remove(cpu, t);

@@ -11,7 +11,7 @@
 
 #define TTY_CHUNK 256u
 
-static kerr_t lock_one(struct mutex *m, bool nonblock)
+static kerr_t lock_one(struct mutex *m, bool nonblock) TRY_ACQUIRES(false, m) NO_LOCK_ANALYSIS
 {
 	kerr_t err;
 

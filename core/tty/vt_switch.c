@@ -64,7 +64,7 @@ static void shown(struct vt_core *c, unsigned index)
 }
 
 /* The screen's program is asked. True: the switch waits for its answer. Lock held, released and taken again. */
-static bool ask_owner(struct vt_core *c, struct vc *vc, unsigned index, unsigned long *flags)
+static bool ask_owner(struct vt_core *c, struct vc *vc, unsigned index, unsigned long *flags) REQUIRES(c->lock)
 {
 	struct vt_owner owner = vc->mode;
 	bool told;

@@ -53,7 +53,7 @@ static void arrays_use(struct files *t, void *block, unsigned max)
 }
 
 /* Room for descriptor fd. The lock is dropped meanwhile. */
-static kerr_t files_grow(struct files *t, unsigned fd)
+static kerr_t files_grow(struct files *t, unsigned fd) REQUIRES(t->lock)
 {
 	unsigned max = 64;
 	struct file **old;
@@ -263,8 +263,8 @@ struct fd fd_get_light(int fd)
 	return (struct fd) { f, f != NULL };
 }
 
-/* The lowest free descriptor at or above min, marked open. Lock held; may be dropped and retaken. */
-static long fd_find_locked(struct files *t, unsigned min, unsigned flags)
+/* The lowest free descriptor at or above min, marked open. The lock may be dropped meanwhile. */
+static long fd_find_locked(struct files *t, unsigned min, unsigned flags) REQUIRES(t->lock)
 {
 	unsigned limit = fd_rlimit();
 

@@ -62,7 +62,7 @@ static ssize_t fsconf_read(struct file *f, struct iov_iter *it, loff_t *pos)
 	ssize_t ret = -ENODATA;
 
 	(void)pos;
-	if (kerr_code(mutex_lock_interruptible(&c->mutex)))
+	if (mutex_lock_interruptible(&c->mutex))
 		return -ERESTARTSYS;
 	if (c->log_n) {
 		line = c->log[c->log_at] ? c->log[c->log_at] : "";

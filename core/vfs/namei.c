@@ -15,14 +15,14 @@
 
 #define MAX_LINKS 40
 
-static void walk_lock(struct walk *w)
+static void walk_lock(struct walk *w) ACQUIRES(vfs()->dcache_lock)
 {
 	(void)w;
 	spin_lock(&vfs()->dcache_lock);
 }
 
 /* References where we stand, and leaves the lock. */
-static void walk_unlock(struct walk *w)
+static void walk_unlock(struct walk *w) RELEASES(vfs()->dcache_lock)
 {
 	struct path old = w->held;
 
@@ -72,7 +72,7 @@ static void walk_init(struct walk *w, const char *name, unsigned flags)
 }
 
 /* Only the task itself changes a context it does not share; from a shared one references are taken, for another thread may chdir meanwhile. */
-static void walk_root_from_ctx(struct walk *w, bool cwd)
+static void walk_root_from_ctx(struct walk *w, bool cwd) NO_LOCK_ANALYSIS
 {
 	struct fs_ctx *fs = current->fs;
 	bool shared = atomic_read(&fs->refs) > 1;
@@ -411,7 +411,7 @@ kerr_t walk_follow(struct walk *w, struct dentry *d)
 }
 
 /* May the walk pass through the directory? Most may be by all; else ask, without the lock if the file system has a say. */
-static kerr_t may_pass(struct walk *w)
+static kerr_t may_pass(struct walk *w) REQUIRES(vfs()->dcache_lock)
 {
 	struct inode *inode = w->path.dentry->inode;
 	bool own = inode->ops && inode->ops->permission;
@@ -455,8 +455,8 @@ static kerr_t scan(struct walk *w, bool *more)
 	return w->last.len > NAME_MAX ? KERR(ENAMETOOLONG) : KERR(0);
 }
 
-/* Goes to child d (referenced if !locked, the lock as said); the lock is held on return. */
-static kerr_t step_into(struct walk *w, struct dentry *d, bool more)
+/* Goes to child d, which is referenced or was just found. The lock may be dropped meanwhile. */
+static kerr_t step_into(struct walk *w, struct dentry *d, bool more) REQUIRES(vfs()->dcache_lock)
 {
 	struct path next = { w->path.mnt, d };
 	struct inode *inode;
@@ -482,8 +482,8 @@ static kerr_t step_into(struct walk *w, struct dentry *d, bool more)
 	return 0;
 }
 
-/* The lock is held on entry and return. */
-static kerr_t step_name(struct walk *w, bool more)
+/* The lock may be dropped meanwhile. */
+static kerr_t step_name(struct walk *w, bool more) REQUIRES(vfs()->dcache_lock)
 {
 	struct dentry *d = dcache_find_locked(w->path.dentry, w->last.str, w->last.len, w->last.hash);
 	kerr_t err;
@@ -503,7 +503,7 @@ static kerr_t step_name(struct walk *w, bool more)
 	return err;
 }
 
-static kerr_t walk_components(struct walk *w)
+static kerr_t walk_components(struct walk *w) REQUIRES(vfs()->dcache_lock)
 {
 	kerr_t err;
 

@@ -417,7 +417,7 @@ struct rename {
 	struct dentry *od, *nd; /* found, referenced */
 };
 
-static void lock_dirs(struct inode *a, struct dentry *ad, struct inode *b, struct dentry *bd)
+static void lock_dirs(struct inode *a, struct dentry *ad, struct inode *b, struct dentry *bd) NO_LOCK_ANALYSIS
 {
 	if (a == b) {
 		rwsem_write_lock(&a->rwsem);
@@ -434,7 +434,7 @@ static void lock_dirs(struct inode *a, struct dentry *ad, struct inode *b, struc
 	}
 }
 
-static void unlock_dirs(struct inode *a, struct inode *b)
+static void unlock_dirs(struct inode *a, struct inode *b) NO_LOCK_ANALYSIS
 {
 	rwsem_write_unlock(&a->rwsem);
 	if (a != b) {

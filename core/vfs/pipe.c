@@ -126,7 +126,7 @@ static ssize_t drain(struct pipe *p, struct iov_iter *it)
 }
 
 /* Takes pipe.mutex to take from the pipe. */
-static void lock_to_take(struct pipe *p)
+static void lock_to_take(struct pipe *p) ACQUIRES(p->mutex)
 {
 	mutex_lock(&p->mutex);
 	while (unlikely(p->lent)) {
@@ -352,8 +352,8 @@ static struct pipe *fifo_get(struct inode *inode)
 	}
 }
 
-/* The other side shows up: its counter moves. mutex held, dropped meanwhile. */
-static kerr_t fifo_wait(struct pipe *p, struct wait_queue *q, const u32 *counter)
+/* The other side shows up: its counter moves. The mutex is dropped meanwhile. */
+static kerr_t fifo_wait(struct pipe *p, struct wait_queue *q, const u32 *counter) REQUIRES(p->mutex)
 {
 	u32 seen = *counter;
 	kerr_t err;
@@ -542,8 +542,8 @@ long pipe_set_size(struct file *f, size_t size)
 }
 
 /* ---------------------------------------------------------------- splice */
-/* Waits until there is something (or nobody will write): 1 data, 0 end, -errno. Called and returns under lock_to_take(). */
-static long splice_wait_data(struct pipe *p, bool nonblock)
+/* Waits until there is something (or nobody will write): 1 data, 0 end, -errno. Under lock_to_take(), dropped meanwhile. */
+static long splice_wait_data(struct pipe *p, bool nonblock) REQUIRES(p->mutex)
 {
 	while (p->tail == p->head) {
 		kerr_t err;
@@ -615,8 +615,8 @@ ssize_t pipe_splice_from(struct file *in, struct file *out, loff_t *pos, size_t 
 	return done;
 }
 
-/* Room for one slot: 1, or -errno. mutex held on return. */
-static long splice_wait_room(struct pipe *p, bool nonblock)
+/* Room for one slot: 1, or -errno. The mutex is dropped meanwhile. */
+static long splice_wait_room(struct pipe *p, bool nonblock) REQUIRES(p->mutex)
 {
 	for (;;) {
 		kerr_t err;

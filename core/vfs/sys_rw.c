@@ -12,7 +12,7 @@
 #include <gen/sys_proto.h>
 #endif
 
-static inline bool pos_lock(struct file *f)
+static inline bool pos_lock(struct file *f) NO_LOCK_ANALYSIS
 {
 	if ((f->mode & FMODE_STREAM) || atomic_read(&f->refs) == 1)
 		return false;
@@ -20,7 +20,7 @@ static inline bool pos_lock(struct file *f)
 	return true;
 }
 
-static inline void pos_unlock(struct file *f, bool locked)
+static inline void pos_unlock(struct file *f, bool locked) NO_LOCK_ANALYSIS
 {
 	if (locked)
 		mutex_unlock(&f->pos_mutex);

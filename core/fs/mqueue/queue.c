@@ -101,7 +101,7 @@ static void wake(struct mq_waiter *w)
 }
 
 /* Sleeps without the lock, and has it again: KERR(0): somebody did it. */
-static kerr_t sleep_on(struct mq_queue *q, struct list *waiters, struct mq_waiter *w, ktime_t deadline)
+static kerr_t sleep_on(struct mq_queue *q, struct list *waiters, struct mq_waiter *w, ktime_t deadline) REQUIRES(q->lock)
 {
 	bool late = false;
 

@@ -31,6 +31,8 @@
 #define REQUIRES(...) __attribute__((requires_capability(__VA_ARGS__)))
 #define ACQUIRES(...) __attribute__((acquire_capability(__VA_ARGS__)))
 #define RELEASES(...) __attribute__((release_capability(__VA_ARGS__)))
+#define TRY_ACQUIRES(got, ...) __attribute__((try_acquire_capability(got, __VA_ARGS__))) /* it has the locks if it returns `got` (true, false) */
+#define ASSUMES(...) __attribute__((assert_capability(__VA_ARGS__)))
 #define GUARDED_BY(x) __attribute__((guarded_by(x)))
 #define NO_LOCK_ANALYSIS __attribute__((no_thread_safety_analysis))
 #else
@@ -38,6 +40,8 @@
 #define REQUIRES(...)
 #define ACQUIRES(...)
 #define RELEASES(...)
+#define TRY_ACQUIRES(got, ...)
+#define ASSUMES(...)
 #define GUARDED_BY(x)
 #define NO_LOCK_ANALYSIS
 #endif

@@ -106,9 +106,9 @@ struct CAPABILITY("mutex") mutex {
 void mutex_init(struct mutex *m, enum lock_rank rank, const char *name);
 void mutex_lock(struct mutex *m) ACQUIRES(m);
 void mutex_lock_nested(struct mutex *m) ACQUIRES(m); /* same rank as one already held; the caller has an order of its own */
-bool mutex_trylock(struct mutex *m) __must_check;
+bool mutex_trylock(struct mutex *m) __must_check TRY_ACQUIRES(true, m);
 /* KERR(EINTR) if a signal came first. */
-kerr_t mutex_lock_interruptible(struct mutex *m) __must_check;
+kerr_t mutex_lock_interruptible(struct mutex *m) __must_check TRY_ACQUIRES(false, m);
 void mutex_unlock(struct mutex *m) RELEASES(m);
 bool mutex_is_held(const struct mutex *m); /* by the current task */
 

@@ -210,7 +210,7 @@ static inline void spin_lock_nested(struct spinlock *l) ACQUIRES(l) NO_LOCK_ANAL
 	if (unlikely(!__atomic_compare_exchange_n(&l->v.v, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
 		spin_lock_slow(l);
 }
-static inline bool spin_trylock(struct spinlock *l) NO_LOCK_ANALYSIS
+static inline bool spin_trylock(struct spinlock *l) TRY_ACQUIRES(true, l) NO_LOCK_ANALYSIS
 {
 	int free = 0;
 
@@ -246,4 +246,13 @@ static inline bool spin_is_locked(const struct spinlock *l)
 {
 	return atomic_read(&l->v) != 0;
 }
-#define assert_held(l) DEBUG_ASSERT(spin_is_locked(l))
+/* Tells the analysis, where it cannot see that l is held. */
+static inline void lock_assume(const struct spinlock *l) ASSUMES(l) NO_LOCK_ANALYSIS
+{
+	(void)l;
+}
+#define assert_held(l)                       \
+	do {                                 \
+		lock_assume(l);              \
+		DEBUG_ASSERT(spin_is_locked(l)); \
+	} while (0)
