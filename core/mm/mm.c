@@ -165,11 +165,11 @@ void vm_uncommit(long pages)
 
 /* ---- layout of a new program ---- */
 
-static bool randomizes(void)
+u32 mm_randomizes(void)
 {
 	const struct proc *p = current->proc;
 
-	return load_relaxed(&mm_state()->randomize_va_space) && !(p && (p->personality & ADDR_NO_RANDOMIZE));
+	return p && (p->personality & ADDR_NO_RANDOMIZE) ? 0 : load_relaxed(&mm_state()->randomize_va_space);
 }
 
 /* A random number of bytes, page-aligned: 8 MiB in a space of 3 GiB, 16 GiB in a large one; maps 1 MiB, or the same. */
@@ -177,7 +177,7 @@ static uaddr_t random_offset(unsigned small_bits, unsigned large_bits)
 {
 	unsigned bits = sizeof(uaddr_t) > 4 ? large_bits : small_bits;
 
-	return randomizes() ? ((uaddr_t)random_u32() & ((1UL << bits) - 1)) << PAGE_SHIFT : 0;
+	return mm_randomizes() ? ((uaddr_t)random_u32() & ((1UL << bits) - 1)) << PAGE_SHIFT : 0;
 }
 
 /* Maps go below the stack's largest extent: its limit, held between 128 MiB and five sixths of the space, and the guard gap. */

@@ -16,7 +16,6 @@
 #include "exec_priv.h"
 
 #define ELIBBAD 80
-#define ADDR_NO_RANDOMIZE 0x0040000u
 #define MAX_PHDRS_SIZE 65536u
 #define CLOCK_TICKS 100
 
@@ -28,11 +27,6 @@ struct image {
 	unsigned n;
 	uaddr_t min, max; /* page-aligned span of its PT_LOADs */
 };
-
-static bool randomize(void)
-{
-	return !(hal_current()->proc->personality & ADDR_NO_RANDOMIZE);
-}
 
 /* Whether [off, off + len) can be a part of a file. */
 static bool is_range(u64 off, u64 len)
@@ -263,7 +257,7 @@ static kerr_t choose_bias(struct exec *x, const struct image *im, bool has_inter
 	if (!has_interp) /* a loader run by hand: keep the low area for what it will load */
 		return find_room(x->mm, im, bias);
 	*bias = ABI_ELF_DYN_BASE;
-	if (randomize())
+	if (mm_randomizes())
 		*bias += (uaddr_t)(random_u32() % ABI_DYN_RANDOM_PAGES) << PAGE_SHIFT;
 	*bias -= im->min;
 	return KERR(0);
@@ -295,7 +289,7 @@ static void note_segments(struct exec *x, const struct image *im, uaddr_t bias)
 		brk = MAX(brk, start + (uaddr_t)p->memsz);
 	}
 	brk = ALIGN_UP(brk, PAGE_SIZE);
-	if (randomize()) {
+	if (mm_randomizes() > 1) {
 		uaddr_t random = brk + ((uaddr_t)(random_u32() % ABI_BRK_RANDOM_PAGES) << PAGE_SHIFT);
 
 		if (random > brk && random < mm->mmap_base)
@@ -447,7 +441,7 @@ static kerr_t build_stack(struct exec *x, uaddr_t *out)
 	if (err)
 		return err;
 	low = ALIGN_DOWN(l.pre - sizeof(small), 16UL);
-	if (randomize())
+	if (mm_randomizes())
 		low -= (random_u32() & 0x1ff) << 4;
 	random_bytes(small.random, sizeof(small.random));
 	strlcpy(small.platform, HAL_PLATFORM, sizeof(small.platform));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vDSO of i386 programs: a page of data ("[vvar]") and the image ("[vdso]") right after it, the same two frames in every program, at an
- * address drawn at exec. vdso(7).
+ * The vDSO of i386 programs: a page of data ("[vvar]") and the image ("[vdso]") right after it, the same two frames in every program, at the
+ * highest free place of the mmap area (its top is what is drawn at random). vdso(7).
  */
 #include <hal/time.h>
 #include <maestro/abi.h>
@@ -16,7 +16,6 @@
 #include "vdso/layout.h"
 
 #define HWCAP_SEP (1u << 11)
-#define SPREAD_PAGES 256u /* how far below the top of the mmap area it may lie */
 
 extern const u8 abi_vdso_image[], abi_vdso_image_end[];
 
@@ -75,10 +74,10 @@ void abi_vdso_update(s64 wall_offset)
 	store_release(&d->seq, d->seq + 1);
 }
 
-/* Room for both pages below mmap_base; 0 if there is none. The space is new: nobody else changes it. */
+/* The highest room for both pages below mmap_base; 0 if there is none. The space is new: nobody else changes it. */
 static uaddr_t find_room(struct mm *mm)
 {
-	uaddr_t at = ALIGN_DOWN(mm->mmap_base, PAGE_SIZE) - (2 + random_u32() % SPREAD_PAGES) * PAGE_SIZE;
+	uaddr_t at = ALIGN_DOWN(mm->mmap_base, PAGE_SIZE) - 2 * PAGE_SIZE;
 
 	rwsem_read_lock(&mm->lock);
 	for (;;) {

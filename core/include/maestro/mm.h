@@ -226,5 +226,7 @@ static inline long mm_rss(const struct mm *mm)
 }
 struct page *zero_page(void);
 
+/* What current's next program gets at random places: 0 nothing, 1 maps, stack and program, 2 the heap too (/proc/sys/kernel/randomize_va_space). */
+u32 mm_randomizes(void);
 /* Stack of a new program: reserves the area below HAL_USER_END (randomised). */
 kerr_t mm_setup_stack(struct mm *mm, u64 stack_rlimit, bool exec_stack, uaddr_t *top) __must_check;
