@@ -10,7 +10,7 @@
 #include <maestro/xarray.h>
 
 #define SLOT_BITS 6
-#define SLOTS 64u
+#define SLOTS XA_RUN
 #define MAX_HEIGHT DIV_ROUND_UP(BITS_PER_LONG, SLOT_BITS)
 
 struct xa_node {
@@ -74,6 +74,13 @@ void *xa_load(const struct xarray *xa, unsigned long index)
 	struct xa_node *n = leaf_of(xa, index);
 
 	return n ? n->slot[slot_of(n, index)] : NULL;
+}
+
+void *const *xa_slots(const struct xarray *xa, unsigned long index)
+{
+	struct xa_node *n = leaf_of(xa, index);
+
+	return n ? &n->slot[slot_of(n, index)] : NULL;
 }
 
 static void link_child(struct xa_node *parent, unsigned slot, struct xa_node *child)

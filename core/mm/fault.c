@@ -240,87 +240,130 @@ static enum fault_outcome write_protected(struct mm *mm, struct vma *v, uaddr_t 
 
 /* ---- files ---- */
 
+/* Pages of the cache around the one that is wanted, by their place; locked. NULL: not there, or not fit to be mapped. */
 struct around {
-	unsigned n;
+	pgoff_t first;
+	unsigned n, wanted;
 	struct page *page[FAULT_AROUND];
 };
 
-static bool take_cached(struct around *a, struct page *p)
+static bool take_cached(struct page *p)
 {
-	if (!page_test(p, PG_UPTODATE) || page_test(p, PG_READAHEAD) || !page_trylock(p))
-		return false;
-	page_get(p);
-	a->page[a->n++] = p;
-	return true;
+	return page_test(p, PG_UPTODATE) && !page_test(p, PG_READAHEAD) && page_trylock(p);
 }
 
-/* Collects cached pages around index, locked and referenced; none unless the wanted one is among them. */
-static void collect_around(struct mapping *m, const struct vma *v, pgoff_t index, struct around *a)
+/* The window of the table of pages that may be mapped; it lies in one run of the page tree. */
+static void place_window(const struct vma *v, pgoff_t index, struct around *a)
 {
-	pgoff_t at = index & ~(pgoff_t)(FAULT_AROUND - 1), last = at + FAULT_AROUND - 1;
-	unsigned long irq;
-	struct page *p;
+	pgoff_t first = index & ~(pgoff_t)(FAULT_AROUND - 1), last = first + FAULT_AROUND - 1;
 
-	a->n = 0;
 	if (v->flags & VM_RAND_READ)
-		at = last = index;
-	at = MAX(at, v->pgoff);
-	last = MIN(last, v->pgoff + vma_pages(v) - 1);
-	irq = spin_lock_irqsave(&m->lock);
-	p = xa_load(&m->pages, index);
-	if (p && take_cached(a, p)) {
-		while (at <= last && (p = xa_find(&m->pages, &at, last))) {
-			if (at != index)
-				(void)take_cached(a, p);
-			at++;
-		}
+		first = last = index;
+	a->first = MAX(first, v->pgoff);
+	a->n = (unsigned)(MIN(last, v->pgoff + vma_pages(v) - 1) - a->first) + 1;
+	a->wanted = (unsigned)(index - a->first);
+}
+STATIC_ASSERT(XA_RUN % FAULT_AROUND == 0);
+
+/* Locks what the cache has of the window. False: not the wanted page. */
+static bool collect_around(struct mapping *m, struct around *a)
+{
+	unsigned long irq = spin_lock_irqsave(&m->lock);
+	void *const *slot = xa_slots(&m->pages, a->first);
+	bool found = slot && slot[a->wanted] && take_cached(slot[a->wanted]);
+
+	for (unsigned i = 0; found && i < a->n; i++) {
+		struct page *p = slot[i];
+
+		a->page[i] = p && (i == a->wanted || take_cached(p)) ? p : NULL;
 	}
 	spin_unlock_irqrestore(&m->lock, irq);
+	return found;
 }
 
-static u32 around_flags(const struct vma *v, const struct mapping *m, const struct page *p)
+static u32 window_flags(const struct vma *v, const struct mapping *m, const struct around *a, unsigned i)
 {
-	u32 flags = vma_pte_flags(v);
+	const struct page *p = a->page[i];
+	u32 flags = vma_pte_flags(v) | (i == a->wanted ? (u32)HAL_PTE_ACCESSED : 0);
 
 	/* In memory files a dirty page stays dirty: it may be writable at once. */
-	if ((m->flags & MAPPING_SHMEM) && (v->flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE) && page_test(p, PG_DIRTY))
+	if ((m->flags & MAPPING_SHMEM) && (v->flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE) && p && page_test(p, PG_DIRTY))
 		flags |= HAL_PTE_WRITE;
 	return flags;
+}
+
+/* Enters the window's pages, neighbours with the same flags in one go; a bit for each that went in. */
+static u32 fill_window(struct vma *v, const struct mapping *m, const struct around *a)
+{
+	uaddr_t at = v->start + ((a->first - v->pgoff) << PAGE_SHIFT);
+	u32 entered = 0, flags = window_flags(v, m, a, 0);
+	pfn_t frames[FAULT_AROUND];
+
+	for (unsigned i = 0, from = 0; i < a->n; i++) {
+		u32 next = i + 1 < a->n ? window_flags(v, m, a, i + 1) : 0;
+
+		frames[i] = a->page[i] ? page_frame(a->page[i]) : HAL_FRAME_NONE;
+		if (next == flags)
+			continue;
+		entered |= hal_mmu_fill(&v->mm->mmu, at + from * PAGE_SIZE, frames + from, i + 1 - from, flags) << from;
+		from = i + 1;
+		flags = next;
+	}
+	return entered;
+}
+
+/* Each entry has a reference of its own. */
+static void count_window(struct mm *mm, const struct around *a, u32 entered)
+{
+	int fresh = 0, all = 0;
+
+	for (unsigned i = 0; i < a->n; i++) {
+		if (!(entered & 1u << i))
+			continue;
+		page_get(a->page[i]);
+		fresh += atomic_inc_return(&a->page[i]->mapcount) == 1;
+		all++;
+	}
+	if (all)
+		mm_count_page(mm, a->page[__builtin_ctz(entered)], all);
+	if (fresh)
+		atomic_add(&mm_state()->nr_mapped, fresh);
+}
+
+/* pt_lock holds the reference of those that were entered; the others need one while they are unlocked. */
+static void unlock_window(const struct around *a, u32 entered)
+{
+	for (unsigned i = 0; i < a->n; i++) {
+		struct page *p = a->page[i];
+
+		if (!p)
+			continue;
+		if (!(entered & 1u << i))
+			page_get(p);
+		page_unlock(p);
+		if (!(entered & 1u << i))
+			page_put(p);
+	}
 }
 
 /* For reads: maps what the cache has around addr. False: the wanted page was not there. */
 static bool map_around(struct vma *v, struct mapping *m, uaddr_t addr)
 {
-	pgoff_t index = vma_pgoff(v, addr);
 	struct mm *mm = v->mm;
 	struct around a;
-	bool mapped = false;
+	bool mapped;
+	u32 entered;
 
-	collect_around(m, v, index, &a);
-	if (!a.n)
+	place_window(v, vma_pgoff(v, addr), &a);
+	if (!collect_around(m, &a))
 		return false;
 	spin_lock(&mm->pt_lock);
-	for (unsigned i = 0; i < a.n; i++) {
-		struct page *p = a.page[i];
-		uaddr_t at = v->start + ((p->index - v->pgoff) << PAGE_SHIFT);
-		u32 seen = i == 0 ? HAL_PTE_ACCESSED : 0;
-
-		if (hal_mmu_get(&mm->mmu, at).flags & HAL_PTE_PRESENT) {
-			mapped |= i == 0;
-			continue;
-		}
-		if (hal_mmu_set(&mm->mmu, at, page_to_phys(p), around_flags(v, m, p) | seen))
-			continue;
-		page_map_get(mm, p);
-		page_get(p); /* the entry's */
-		mapped |= i == 0;
-	}
+	entered = fill_window(v, m, &a);
+	mapped = (entered & 1u << a.wanted) || (hal_mmu_get(&mm->mmu, addr).flags & HAL_PTE_PRESENT);
+	count_window(mm, &a, entered);
+	page_mark_accessed(a.page[a.wanted]);
+	unlock_window(&a, entered);
 	spin_unlock(&mm->pt_lock);
-	page_mark_accessed(a.page[0]);
-	for (unsigned i = 0; i < a.n; i++) {
-		page_unlock(a.page[i]);
-		page_put(a.page[i]);
-	}
 	return mapped;
 }
 

@@ -35,6 +35,10 @@ static inline struct page *frame_page(pfn_t frame) /* of hal_mmu_frames_fn */
 {
 	return kernel()->page.map + (frame & ~HAL_FRAME_USED);
 }
+static inline pfn_t page_frame(const struct page *p)
+{
+	return (pfn_t)(p - kernel()->page.map);
+}
 
 /* --- lru.c: a page is on a list while it is in the cache (PG_LRU), or isolated by reclaim --- */
 void lru_add(struct page *p);

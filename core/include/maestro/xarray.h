@@ -21,6 +21,12 @@ void *xa_load(const struct xarray *xa, unsigned long index);
 kerr_t xa_insert(struct xarray *xa, unsigned long index, void *p) __must_check;
 /* Removes and returns the entry, or NULL. Frees nodes that became empty. */
 void *xa_erase(struct xarray *xa, unsigned long index);
+/*
+ * The entries at index and after it, up to the next multiple of XA_RUN (NULL: none there), to look at neighbours without a search for each. Valid
+ * until the array changes. NULL: all are missing.
+ */
+#define XA_RUN 64u
+void *const *xa_slots(const struct xarray *xa, unsigned long index);
 /* First entry at index >= *index (and <= max); *index becomes its index. NULL if none. */
 void *xa_find(const struct xarray *xa, unsigned long *index, unsigned long max);
 void *xa_find_marked(const struct xarray *xa, unsigned long *index, unsigned long max, enum xa_mark mark);

@@ -23,7 +23,7 @@ static struct kmem_cache *pdpt_cache; /* made by the first hal_mmu_init(), befor
 /* What must be flushed at the end of an operation. */
 struct flush {
 	unsigned n;
-	bool all; /* a table went: cached upper entries too */
+	bool all;
 	uaddr_t va[FLUSH_FEW];
 };
 
@@ -91,15 +91,6 @@ static struct hal_pte from_pte(u64 e)
 _Static_assert(HAL_PTE_PRESENT == PTE_P && HAL_PTE_WRITE == PTE_W, "from_pte");
 _Static_assert(HAL_PTE_ACCESSED << 2 == PTE_A && HAL_PTE_DIRTY << 2 == PTE_D, "from_pte");
 
-/* The upper half of an entry changes only while it is not present: the CPU never sees half of one. */
-static inline void pte_write(u64 *pte, u64 v)
-{
-	volatile u32 *half = (volatile u32 *)(volatile void *)pte;
-
-	half[0] = 0;
-	half[1] = (u32)(v >> 32);
-	half[0] = (u32)v;
-}
 /* Clears an entry and returns it with the accessed and dirty bits as they were last. */
 static inline u64 pte_take(u64 *pte)
 {
@@ -144,16 +135,21 @@ static void table_free(struct hal_mmu *mmu, paddr_t table)
 
 void hal_mmu_fini(struct hal_mmu *mmu)
 {
+	u32 directories = 0;
+
 	ASSERT(!is_active(mmu));
+	for (unsigned i = 0; i < 3; i++)
+		directories += mmu->pd[i] != NULL;
 	for (unsigned i = 0; i < 3; i++) {
 		u64 *pd = mmu->pd[i];
 
 		if (!pd)
 			continue;
-		for (unsigned j = 0; j < 512; j++)
+		for (unsigned j = 0; j < 512 && mmu->table_pages > directories; j++)
 			if (pd[j])
 				table_free(mmu, pd[j] & PTE_ADDR);
 		table_free(mmu, hal_virt_to_phys(pd));
+		directories--;
 	}
 	kmem_cache_free(pdpt_cache, mmu->pdpt);
 	*mmu = (struct hal_mmu){ 0 };
@@ -243,7 +239,7 @@ kerr_t hal_mmu_set(struct hal_mmu *mmu, uaddr_t va, paddr_t frame, u32 flags)
 		return KERR(ENOMEM);
 	pte = &pt[(va >> 12) & 511];
 	old = *pte;
-	pte_write(pte, to_pte(frame, flags));
+	x86_pte_write(pte, to_pte(frame, flags));
 	if ((old & PTE_P) && (old & PTE_A) && is_active(mmu))
 		x86_invlpg(va);
 	return 0;
@@ -262,12 +258,42 @@ static inline uaddr_t skip_absent(struct hal_mmu *mmu, uaddr_t va)
 	return mmu->pd[va >> 30] ? (va | (LARGE_SPAN - 1)) + 1 : (va | 0x3fffffff) + 1;
 }
 
-static bool entries_empty(const u64 *pte, unsigned n)
+/* A part of one table. */
+static u32 fill_entries(u64 *pte, const pfn_t *frames, unsigned n, u64 attributes)
 {
+	u32 mapped = 0;
+
 	for (unsigned i = 0; i < n; i++)
-		if (pte[i])
-			return false;
-	return true;
+		if (frames[i] != HAL_FRAME_NONE && !(u32)pte[i]) {
+			x86_pte_write(&pte[i], (u64)frames[i] << PAGE_SHIFT | attributes);
+			mapped |= 1u << i;
+		}
+	return mapped;
+}
+
+u32 hal_mmu_fill(struct hal_mmu *mmu, uaddr_t va, const pfn_t *frames, unsigned n, u32 flags)
+{
+	uaddr_t end = va + n * PAGE_SIZE, stop;
+	u32 mapped = 0;
+
+	for (unsigned i = 0; va < end; i += (unsigned)((stop - va) >> PAGE_SHIFT), va = stop) {
+		u64 *pt = pt_make(mmu, va, true);
+
+		stop = span_end(va, end);
+		if (pt)
+			mapped |= fill_entries(&pt[(va >> 12) & 511], frames + i, (unsigned)((stop - va) >> PAGE_SHIFT), to_pte(0, flags)) << i;
+	}
+	return mapped;
+}
+
+/* The first of n entries from i on that is not empty, or n. */
+static unsigned skip_empty(const u64 *pte, unsigned i, unsigned n)
+{
+	while (i + 4 <= n && !((u32)pte[i] | (u32)pte[i + 1] | (u32)pte[i + 2] | (u32)pte[i + 3]))
+		i += 4;
+	while (i < n && !(u32)pte[i])
+		i++;
+	return i;
 }
 
 /* An entry with a counted frame. Only the low half tells: an entry that holds a page has PTE_U. */
@@ -294,8 +320,10 @@ static unsigned take_entries(u64 *pte, uaddr_t va, unsigned n, struct flush *f, 
 	for (unsigned i = 0; i < n; i++) {
 		u64 e;
 
-		if (!(u32)pte[i])
+		if (!(u32)pte[i]) {
+			i = skip_empty(pte, i, n) - 1;
 			continue;
+		}
 		e = pte_take(&pte[i]);
 		if (e & PTE_A)
 			flush_add(f, va + i * PAGE_SIZE);
@@ -310,9 +338,14 @@ static unsigned read_entries(const u64 *pte, unsigned n, pfn_t *frames)
 {
 	unsigned found = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		if (is_counted((u32)pte[i]))
-			frames[found++] = noted_frame(pte[i]);
+	for (unsigned i = 0; i < n; i++) {
+		u64 e = pte[i];
+
+		if (is_counted((u32)e))
+			frames[found++] = noted_frame(e);
+		else if (!(u32)e)
+			i = skip_empty(pte, i, n) - 1;
+	}
 	return found;
 }
 
@@ -334,10 +367,13 @@ static void unmap_in_table(struct hal_mmu *mmu, u64 *pt, uaddr_t va, unsigned n,
 		if (fn && found)
 			fn(arg, frames, found);
 	}
-	if (whole || entries_empty(pt, 512)) {
+	if (whole || skip_empty(pt, 0, 512) == 512) {
 		table_free(mmu, *pde & PTE_ADDR);
 		*pde = 0;
-		f->all = true;
+		if (whole)
+			f->all = true;
+		else
+			flush_add(f, va); /* drops what is cached of upper entries too (SDM vol. 3, 4.10.4.1) */
 	}
 }
 
@@ -382,7 +418,7 @@ void hal_mmu_change(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, u32 set, u3
 			now = to_pte(p.frame, (p.flags & ~clear) | set);
 			if (now == old)
 				continue;
-			pte_write(pte, now);
+			x86_pte_write(pte, now);
 			/* A right only given needs no flush: the stale translation faults and is dropped by that. */
 			if ((old & PTE_A) && ((old & ~now & (PTE_P | PTE_W | PTE_A | PTE_D)) || (now & ~old & x86_pte_nx)))
 				flush_add(&f, va);
@@ -457,7 +493,7 @@ kerr_t hal_mmu_copy(struct hal_mmu *dst, struct hal_mmu *src, uaddr_t start, uad
 		}
 		stop = span_end(va, end);
 		n = (unsigned)((stop - va) >> PAGE_SHIFT);
-		if (entries_empty(from + first, n))
+		if (skip_empty(from + first, 0, n) == n)
 			continue;
 		to = pt_make(dst, va, n < 512);
 		if (!to)

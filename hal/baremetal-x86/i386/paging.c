@@ -143,8 +143,8 @@ void *hal_kmap(paddr_t frame)
 		return hal_phys_to_virt(frame);
 	ASSERT(t->ctx.kmap_depth < HAL_KMAP_DEPTH);
 	va = kmap_base(t) + t->ctx.kmap_depth++ * PAGE_SIZE;
-	*x86_kernel_pte_known(va) = frame | PTE_P | PTE_W | PTE_A | PTE_D | x86_pte_nx;
-	x86_invlpg(va);
+	/* No flush: the entry was not present, so it is cached nowhere. */
+	x86_pte_write(x86_kernel_pte_known(va), frame | PTE_P | PTE_W | PTE_A | PTE_D | x86_pte_nx);
 	return (void *)va;
 }
 

@@ -35,6 +35,12 @@ struct hal_pte hal_mmu_get(struct hal_mmu *mmu, uaddr_t va);
  */
 kerr_t hal_mmu_set(struct hal_mmu *mmu, uaddr_t va, paddr_t frame, u32 flags) __must_check;
 /*
+ * Maps up to 32 pages from va on, frames[i] at page i, all with these flags: those that are not HAL_FRAME_NONE, where nothing is mapped. Returns a
+ * bit for each that was; fewer are when a table cannot be allocated (GFP_ATOMIC). Nothing needs to be flushed.
+ */
+#define HAL_FRAME_NONE (~(pfn_t)0)
+u32 hal_mmu_fill(struct hal_mmu *mmu, uaddr_t va, const pfn_t *frames, unsigned n, u32 flags) __must_check;
+/*
  * What a run of entries held, at most HAL_MMU_BATCH at a time: the frames' numbers, with HAL_FRAME_USED where the entry had been accessed. SPECIAL
  * entries are left out. Must not sleep.
  */

@@ -186,6 +186,15 @@ static inline u64 *x86_kernel_pte_known(uintptr_t va)
 
 	return &pt[(va >> 12) & 511];
 }
+/* The upper half of an entry changes only while it is not present: the CPU never sees half of one. */
+static inline void x86_pte_write(u64 *pte, u64 v)
+{
+	volatile u32 *half = (volatile u32 *)(volatile void *)pte;
+
+	half[0] = 0;
+	half[1] = (u32)(v >> 32);
+	half[0] = (u32)v;
+}
 extern paddr_t x86_direct_end; /* how far the direct map really reaches */
 extern char x86_image_start[], x86_text_end[], x86_rodata_end[], x86_image_end[];
 
