@@ -29,7 +29,7 @@ static kerr_t futex_deadline(int op, int cmd, const void __user *p, bool time64,
 	*deadline = S64_MAX;
 	if (!p)
 		return KERR(0);
-	err = time64 ? get_timespec64(&ts, p) : get_timespec(&ts, p);
+	err = get_timespec(&ts, p, time64);
 	if (!err && !timespec_valid(ts))
 		err = KERR(EINVAL);
 	if (err)
@@ -88,7 +88,7 @@ long sys_futex_waitv(const void __user *waiters, unsigned n, unsigned flags, con
 	if (timeout) {
 		if (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)
 			return -EINVAL;
-		err = get_timespec64(&ts, timeout);
+		err = get_timespec(&ts, timeout, true);
 		if (!err && !timespec_valid(ts))
 			err = KERR(EINVAL);
 		if (!err)

@@ -312,7 +312,7 @@ static kerr_t put_left(ktime_t deadline, void __user *timeout, bool time64)
 	ktime_t now = ktime_get();
 	struct timespec64 left = ns_to_timespec(deadline > now ? deadline - now : 0);
 
-	return time64 ? put_timespec64(left, timeout) : put_timespec(left, timeout);
+	return put_timespec(left, timeout, time64);
 }
 
 static long recvmmsg(int fd, void __user *msgs, unsigned vlen, unsigned flags, const void __user *timeout, bool time64)

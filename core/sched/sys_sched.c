@@ -269,7 +269,7 @@ long sys_sched_rr_get_interval(pid_t pid, void __user *tp)
 
 	if (ret)
 		return ret;
-	return put_timespec(t, tp) ? -EFAULT : 0;
+	return put_timespec(t, tp, false) ? -EFAULT : 0;
 }
 
 long sys_sched_yield(void)

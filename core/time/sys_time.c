@@ -90,7 +90,7 @@ long sys_clock_settime(int clock, const void __user *tp)
 
 	if (clock != CLOCK_REALTIME)
 		return -EINVAL;
-	if (get_timespec(&t, tp))
+	if (get_timespec(&t, tp, false))
 		return -EFAULT;
 	return do_clock_settime(clock, t);
 }
@@ -102,7 +102,7 @@ long sys_clock_gettime(int clock, void __user *tp)
 
 	if (err)
 		return kerr_code(err);
-	return put_timespec(ns_to_timespec(ns), tp) ? -EFAULT : 0;
+	return put_timespec(ns_to_timespec(ns), tp, false) ? -EFAULT : 0;
 }
 
 kerr_t do_clock_getres(int clock, struct timespec64 *out)
@@ -129,7 +129,7 @@ long sys_clock_getres(int clock, void __user *res)
 
 	if (err)
 		return kerr_code(err);
-	return res && put_timespec(t, res) ? -EFAULT : 0;
+	return res && put_timespec(t, res, false) ? -EFAULT : 0;
 }
 
 /* --- sleeping --- */
@@ -148,7 +148,7 @@ static long sleep_relative(ktime_t deadline, void __user *rem, bool time64)
 		s64 ns = deadline - hal_time_ns();
 
 		left = ns_to_timespec(ns > 0 ? ns : 0);
-		err = time64 ? put_timespec64(left, rem) : put_timespec(left, rem);
+		err = put_timespec(left, rem, time64);
 		if (err)
 			return kerr_code(err);
 	}
@@ -192,7 +192,7 @@ long sys_nanosleep(const void __user *req, void __user *rem)
 {
 	struct timespec64 t;
 
-	if (get_timespec(&t, req))
+	if (get_timespec(&t, req, false))
 		return -EFAULT;
 	return do_clock_nanosleep(CLOCK_MONOTONIC, 0, t, rem, false);
 }
@@ -201,7 +201,7 @@ long sys_clock_nanosleep(int clock, int flags, const void __user *req, void __us
 {
 	struct timespec64 t;
 
-	if (get_timespec(&t, req))
+	if (get_timespec(&t, req, false))
 		return -EFAULT;
 	return do_clock_nanosleep(clock, flags, t, rem, false);
 }

@@ -44,34 +44,19 @@ long sys_timer_getoverrun(int id)
 	return do_timer_getoverrun(id);
 }
 
-static struct timespec64 from_abi(const struct abi_timespec *t)
-{
-	/* what does not fit is not valid either */
-	return (struct timespec64){ t->sec, t->nsec >= 0 && t->nsec < NSEC_PER_SEC ? (s32)t->nsec : -1 };
-}
-
-static kerr_t put_spec(const struct itimer_spec *spec, void __user *p)
-{
-	struct abi_itimerspec u = { { (abi_time_t)spec->interval.sec, spec->interval.nsec }, { (abi_time_t)spec->value.sec, spec->value.nsec } };
-
-	return copy_out(p, &u);
-}
-
 long sys_timer_settime(int id, int flags, const void __user *new, void __user *old)
 {
 	struct itimer_spec spec, was;
-	struct abi_itimerspec u;
 	kerr_t err;
 
 	if (!new)
 		return -EINVAL;
-	if (copy_in(&u, new))
+	if (get_itimerspec(&spec, new, false))
 		return -EFAULT;
-	spec = (struct itimer_spec){ from_abi(&u.interval), from_abi(&u.value) };
 	err = do_timer_settime(id, flags & TIMER_ABSTIME, &spec, old ? &was : NULL);
 	if (err)
 		return kerr_code(err);
-	return old && put_spec(&was, old) ? -EFAULT : 0;
+	return old && put_itimerspec(&was, old, false) ? -EFAULT : 0;
 }
 
 long sys_timer_gettime(int id, void __user *value)
@@ -81,5 +66,5 @@ long sys_timer_gettime(int id, void __user *value)
 
 	if (err)
 		return kerr_code(err);
-	return put_spec(&spec, value) ? -EFAULT : 0;
+	return put_itimerspec(&spec, value, false) ? -EFAULT : 0;
 }

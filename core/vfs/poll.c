@@ -107,33 +107,6 @@ kerr_t poll_set_sleep(struct poll_wait_set *s, ktime_t deadline)
 }
 
 /* ---------------------------------------------------------------- times and masks of the calls */
-kerr_t ts_native_in(const void __user *p, struct timespec64 *out)
-{
-	struct ts_native t;
-	kerr_t err = copy_in(&t, (const struct ts_native __user *)p);
-
-	if (err)
-		return err;
-	out->sec = t.sec;
-	out->nsec = (s32)t.nsec;
-	return t.sec < 0 || t.nsec < 0 || t.nsec >= NSEC_PER_SEC ? KERR(EINVAL) : KERR(0);
-}
-
-kerr_t ts_wide_in(const void __user *p, struct timespec64 *out)
-{
-	struct ts_wide t;
-	kerr_t err = copy_in(&t, (const struct ts_wide __user *)p);
-
-	if (err)
-		return err;
-#if __SIZEOF_LONG__ == 4
-	t.nsec = (s32)t.nsec; /* the upper half is padding there */
-#endif
-	out->sec = t.sec;
-	out->nsec = (s32)t.nsec;
-	return t.sec < 0 || t.nsec < 0 || t.nsec >= NSEC_PER_SEC ? KERR(EINVAL) : KERR(0);
-}
-
 ktime_t poll_deadline(struct timespec64 t)
 {
 	s64 ns = timespec_to_ns(t);

@@ -129,7 +129,7 @@ static long getevents(unsigned long ctx, long min, long n, void __user *events, 
 	struct timespec64 t;
 
 	if (timeout) {
-		if (time64 ? get_timespec64(&t, timeout) : get_timespec(&t, timeout))
+		if (get_timespec(&t, timeout, time64))
 			return -EFAULT;
 		deadline = deadline_after(t);
 	}

@@ -2,6 +2,8 @@
 /* chmod(2), chown(2), utimensat(2), setxattr(2) and their forms. */
 #include "vfs_priv.h"
 
+#include <maestro/time_user.h>
+
 #if __has_include(<gen/sys_proto.h>)
 #include <gen/sys_proto.h>
 #endif
@@ -181,43 +183,30 @@ static bool both_omitted(const struct timespec64 *ts)
 	return ts[0].nsec == UTIME_OMIT && ts[1].nsec == UTIME_OMIT;
 }
 
-/* A nanosecond word of the program, kept recognisable when it does not fit. */
-static s32 nsec_narrow(s64 n)
+static long utimensat(int dirfd, const char __user *name, const void __user *times, int flags, bool time64)
 {
-	return n < 0 || n > S32_MAX ? -1 : (s32)n;
+	struct timespec64 ts[2];
+
+	if (!times)
+		return kerr_code(do_utimes(dirfd, name, NULL, (u32)flags));
+	if (get_timespec_pair(ts, times, time64))
+		return -EFAULT;
+	return both_omitted(ts) ? 0 : kerr_code(do_utimes(dirfd, name, ts, (u32)flags));
 }
 
 long sys_utimensat(int dirfd, const char __user *name, const void __user *times, int flags)
 {
-	struct ts_native n[2];
-	struct timespec64 ts[2];
-
-	if (!times)
-		return kerr_code(do_utimes(dirfd, name, NULL, (u32)flags));
-	if (copy_from_user(n, times, sizeof(n)))
-		return -EFAULT;
-	for (int i = 0; i < 2; i++)
-		ts[i] = (struct timespec64) { n[i].sec, nsec_narrow(n[i].nsec) };
-	return both_omitted(ts) ? 0 : kerr_code(do_utimes(dirfd, name, ts, (u32)flags));
+	return utimensat(dirfd, name, times, flags, false);
 }
 
 long sys_utimensat_time64(int dirfd, const char __user *name, const void __user *times, int flags)
 {
-	struct ts_wide n[2];
-	struct timespec64 ts[2];
-
-	if (!times)
-		return kerr_code(do_utimes(dirfd, name, NULL, (u32)flags));
-	if (copy_from_user(n, times, sizeof(n)))
-		return -EFAULT;
-	for (int i = 0; i < 2; i++)
-		ts[i] = (struct timespec64) { n[i].sec, sizeof(long) == 4 ? (s32)n[i].nsec : nsec_narrow(n[i].nsec) };
-	return both_omitted(ts) ? 0 : kerr_code(do_utimes(dirfd, name, ts, (u32)flags));
+	return utimensat(dirfd, name, times, flags, true);
 }
 
 long sys_futimesat(int dirfd, const char __user *name, const void __user *times)
 {
-	struct tv_native n[2];
+	struct abi_timeval n[2];
 	struct timespec64 ts[2];
 
 	if (!times)

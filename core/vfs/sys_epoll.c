@@ -8,6 +8,8 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/time_user.h>
+
 #define EPOLLEXCLUSIVE (1u << 28)
 #define EPOLLWAKEUP (1u << 29)
 #define EPOLLONESHOT (1u << 30)
@@ -526,7 +528,9 @@ long sys_epoll_pwait2(int epfd, void __user *events, int max, const void __user 
 	kerr_t err = 0;
 
 	if (timeout) {
-		err = ts_wide_in(timeout, &t);
+		err = get_timespec(&t, timeout, true);
+		if (!err && !timespec_valid(t))
+			err = KERR(EINVAL);
 		if (err)
 			return kerr_code(err);
 		deadline = poll_deadline(t);

@@ -2,6 +2,8 @@
 /* poll(2), ppoll(2), select(2), pselect(2). */
 #include "vfs_priv.h"
 
+#include <maestro/time_user.h>
+
 #if __has_include(<gen/sys_proto.h>)
 #include <gen/sys_proto.h>
 #endif
@@ -255,14 +257,14 @@ long select_core(int n, void __user *in, void __user *out, void __user *ex, ktim
 
 long sys_select(int n, void __user *in, void __user *out, void __user *ex, void __user *timeout)
 {
-	struct tv_native tv;
+	struct abi_timeval tv;
 	ktime_t deadline = S64_MAX;
 	struct timespec64 t;
 	kerr_t lost;
 	long ret;
 
 	if (timeout) {
-		if (copy_in(&tv, (struct tv_native __user *)timeout))
+		if (copy_in(&tv, (struct abi_timeval __user *)timeout))
 			return -EFAULT;
 		if (tv.sec < 0 || tv.usec < 0)
 			return -EINVAL;
@@ -273,8 +275,8 @@ long sys_select(int n, void __user *in, void __user *out, void __user *ex, void 
 	ret = select_core(n, in, out, ex, deadline);
 	if (timeout && ret != -ERESTARTNOHAND) {
 		t = deadline ? time_left(deadline) : (struct timespec64) { 0, 0 };
-		tv = (struct tv_native) { (long)t.sec, t.nsec / 1000 };
-		lost = copy_out((struct tv_native __user *)timeout, &tv);
+		tv = (struct abi_timeval) { (long)t.sec, t.nsec / 1000 };
+		lost = copy_out((struct abi_timeval __user *)timeout, &tv);
 		(void)lost; /* it may be in read-only memory; the result stands */
 	}
 	return ret;
@@ -290,14 +292,8 @@ struct sigset_arg {
 static void timeout_out(void __user *p, bool wide, ktime_t deadline)
 {
 	struct timespec64 t = deadline ? time_left(deadline) : (struct timespec64) { 0, 0 };
-	struct ts_native n = { (long)t.sec, t.nsec };
-	struct ts_wide w = { t.sec, t.nsec };
-	kerr_t lost;
+	kerr_t lost = put_timespec(t, p, wide);
 
-	if (wide)
-		lost = copy_out((struct ts_wide __user *)p, &w);
-	else
-		lost = copy_out((struct ts_native __user *)p, &n);
 	(void)lost;
 }
 
@@ -309,10 +305,13 @@ static kerr_t timeout_in(const void __user *p, bool wide, ktime_t *deadline)
 	*deadline = S64_MAX;
 	if (!p)
 		return 0;
-	err = wide ? ts_wide_in(p, &t) : ts_native_in(p, &t);
-	if (!err)
-		*deadline = poll_deadline(t);
-	return err;
+	err = get_timespec(&t, p, wide);
+	if (err)
+		return err;
+	if (!timespec_valid(t))
+		return KERR(EINVAL);
+	*deadline = poll_deadline(t);
+	return 0;
 }
 
 static long pselect(int n, void __user *in, void __user *out, void __user *ex, const void __user *timeout, const void __user *sig, bool wide)

@@ -5,6 +5,8 @@
  */
 #include "vfs_priv.h"
 
+#include <maestro/time_user.h>
+
 #if __has_include(<gen/sys_proto.h>)
 #include <gen/sys_proto.h>
 #endif
@@ -21,9 +23,6 @@ struct timerfd {
 	struct list real_node; /* its deadline is a time of day */
 	bool cancel_on_set;
 	struct wait_queue wq;
-};
-struct timerfd_spec {
-	struct timespec64 interval, value;
 };
 
 static void timerfd_fire(struct timer *t)
@@ -196,7 +195,7 @@ long sys_timerfd_create(int clock, int flags)
 	return fd;
 }
 
-static void timerfd_get(struct timerfd *tf, struct timerfd_spec *out)
+static void timerfd_get(struct timerfd *tf, struct itimer_spec *out)
 {
 	unsigned long flags = spin_lock_irqsave(&tf->lock);
 	ktime_t next, interval = tf->interval;
@@ -209,7 +208,7 @@ static void timerfd_get(struct timerfd *tf, struct timerfd_spec *out)
 }
 
 /* KERR(ECANCELED): it is set, but the clock was set before and nobody has read of it. */
-static kerr_t timerfd_set(struct timerfd *tf, int how, const struct timerfd_spec *s)
+static kerr_t timerfd_set(struct timerfd *tf, int how, const struct itimer_spec *s)
 {
 	ktime_t value = timespec_to_ns(s->value), now = ktime_get();
 	unsigned long flags;
@@ -253,12 +252,12 @@ static struct file *timerfd_file(int fd, long *err)
 	return f;
 }
 
-static bool spec_valid(const struct timerfd_spec *s)
+static bool spec_valid(const struct itimer_spec *s)
 {
 	return timespec_valid(s->interval) && timespec_valid(s->value);
 }
 
-static long do_settime(int fd, int how, const struct timerfd_spec *want, struct timerfd_spec *old)
+static long do_settime(int fd, int how, const struct itimer_spec *want, struct itimer_spec *old)
 {
 	struct file *f;
 	kerr_t set;
@@ -275,7 +274,7 @@ static long do_settime(int fd, int how, const struct timerfd_spec *want, struct 
 	return kerr_code(set);
 }
 
-static long do_gettime(int fd, struct timerfd_spec *out)
+static long do_gettime(int fd, struct itimer_spec *out)
 {
 	long err;
 	struct file *f = timerfd_file(fd, &err);
@@ -287,69 +286,41 @@ static long do_gettime(int fd, struct timerfd_spec *out)
 	return 0;
 }
 
-struct spec_native {
-	struct ts_native interval, value;
-};
-struct spec_wide {
-	struct ts_wide interval, value;
-};
-
-static long native_out(void __user *p, const struct timerfd_spec *s)
+static long settime(int fd, int how, const void __user *new, void __user *old, bool time64)
 {
-	struct spec_native n = { { (long)s->interval.sec, s->interval.nsec }, { (long)s->value.sec, s->value.nsec } };
+	struct itimer_spec want, was;
+	long ret;
 
-	return p ? kerr_code(copy_out((struct spec_native __user *)p, &n)) : 0;
+	if (get_itimerspec(&want, new, time64))
+		return -EFAULT;
+	ret = do_settime(fd, how, &want, &was);
+	return ret || !old ? ret : kerr_code(put_itimerspec(&was, old, time64));
 }
 
-static long wide_out(void __user *p, const struct timerfd_spec *s)
+static long gettime(int fd, void __user *value, bool time64)
 {
-	struct spec_wide n = { { s->interval.sec, s->interval.nsec }, { s->value.sec, s->value.nsec } };
+	struct itimer_spec s;
+	long ret = do_gettime(fd, &s);
 
-	return p ? kerr_code(copy_out((struct spec_wide __user *)p, &n)) : 0;
+	return ret ? ret : kerr_code(put_itimerspec(&s, value, time64));
 }
 
 long sys_timerfd_settime(int fd, int how, const void __user *new, void __user *old)
 {
-	struct timerfd_spec want, was;
-	struct spec_native n;
-	long ret;
-
-	if (copy_in(&n, (const struct spec_native __user *)new))
-		return -EFAULT;
-	if ((unsigned long)n.value.nsec >= (unsigned long)NSEC_PER_SEC || (unsigned long)n.interval.nsec >= (unsigned long)NSEC_PER_SEC)
-		return -EINVAL;
-	want.interval = (struct timespec64) { n.interval.sec, (s32)n.interval.nsec };
-	want.value = (struct timespec64) { n.value.sec, (s32)n.value.nsec };
-	ret = do_settime(fd, how, &want, &was);
-	return ret ? ret : native_out(old, &was);
+	return settime(fd, how, new, old, false);
 }
 
 long sys_timerfd_gettime(int fd, void __user *value)
 {
-	struct timerfd_spec s;
-	long ret = do_gettime(fd, &s);
-
-	return ret ? ret : native_out(value, &s);
+	return gettime(fd, value, false);
 }
 
 long sys_timerfd_settime64(int fd, int how, const void __user *new, void __user *old)
 {
-	struct timerfd_spec want, was;
-	struct spec_wide n;
-	long ret;
-
-	if (copy_in(&n, (const struct spec_wide __user *)new))
-		return -EFAULT;
-	want.interval = (struct timespec64) { n.interval.sec, (s32)n.interval.nsec };
-	want.value = (struct timespec64) { n.value.sec, (s32)n.value.nsec };
-	ret = do_settime(fd, how, &want, &was);
-	return ret ? ret : wide_out(old, &was);
+	return settime(fd, how, new, old, true);
 }
 
 long sys_timerfd_gettime64(int fd, void __user *value)
 {
-	struct timerfd_spec s;
-	long ret = do_gettime(fd, &s);
-
-	return ret ? ret : wide_out(value, &s);
+	return gettime(fd, value, true);
 }

@@ -267,17 +267,6 @@ struct sigset_swap {
 };
 kerr_t sigmask_swap(const void __user *mask, size_t size, bool *on) __must_check;
 long sigmask_restore(bool on, long ret); /* keeps the swapped mask when a handler is to run under it */
-struct ts_native {
-	long sec, nsec;
-};
-struct ts_wide {
-	s64 sec, nsec;
-};
-struct tv_native {
-	long sec, usec;
-};
-kerr_t ts_native_in(const void __user *p, struct timespec64 *out) __must_check;
-kerr_t ts_wide_in(const void __user *p, struct timespec64 *out) __must_check;
 ktime_t poll_deadline(struct timespec64 t);
 /* What is left until deadline, never negative. */
 struct timespec64 time_left(ktime_t deadline);

@@ -27,7 +27,7 @@ long sys_clock_gettime64(int clock, void __user *tp)
 
 	if (err)
 		return kerr_code(err);
-	return put_timespec64(ns_to_timespec(ns), tp) ? -EFAULT : 0;
+	return put_timespec(ns_to_timespec(ns), tp, true) ? -EFAULT : 0;
 }
 
 long sys_clock_settime64(int clock, const void __user *tp)
@@ -36,7 +36,7 @@ long sys_clock_settime64(int clock, const void __user *tp)
 
 	if (clock != CLOCK_REALTIME)
 		return -EINVAL;
-	if (get_timespec64(&t, tp))
+	if (get_timespec(&t, tp, true))
 		return -EFAULT;
 	return do_clock_settime(clock, t);
 }
@@ -48,39 +48,31 @@ long sys_clock_getres_time64(int clock, void __user *res)
 
 	if (err)
 		return kerr_code(err);
-	return res && put_timespec64(t, res) ? -EFAULT : 0;
+	return res && put_timespec(t, res, true) ? -EFAULT : 0;
 }
 
 long sys_clock_nanosleep_time64(int clock, int flags, const void __user *req, void __user *rem)
 {
 	struct timespec64 t;
 
-	if (get_timespec64(&t, req))
+	if (get_timespec(&t, req, true))
 		return -EFAULT;
 	return do_clock_nanosleep(clock, flags, t, rem, true);
 }
 
-static kerr_t put_itimerspec64(const struct itimer_spec *spec, void __user *p)
-{
-	struct abi_itimerspec64 u = { { spec->interval.sec, spec->interval.nsec }, { spec->value.sec, spec->value.nsec } };
-
-	return copy_out(p, &u);
-}
-
 long sys_timer_settime64(int id, int flags, const void __user *new, void __user *old)
 {
-	const struct abi_itimerspec64 __user *u = new;
 	struct itimer_spec spec, was;
 	kerr_t err;
 
 	if (!new)
 		return -EINVAL;
-	if (get_timespec64(&spec.interval, &u->interval) || get_timespec64(&spec.value, &u->value))
+	if (get_itimerspec(&spec, new, true))
 		return -EFAULT;
 	err = do_timer_settime(id, flags & 1, &spec, old ? &was : NULL);
 	if (err)
 		return kerr_code(err);
-	return old && put_itimerspec64(&was, old) ? -EFAULT : 0;
+	return old && put_itimerspec(&was, old, true) ? -EFAULT : 0;
 }
 
 long sys_timer_gettime64(int id, void __user *value)
@@ -90,7 +82,7 @@ long sys_timer_gettime64(int id, void __user *value)
 
 	if (err)
 		return kerr_code(err);
-	return put_itimerspec64(&spec, value) ? -EFAULT : 0;
+	return put_itimerspec(&spec, value, true) ? -EFAULT : 0;
 }
 
 long sys_clock_adjtime64(int clock, void __user *buf)
@@ -119,5 +111,5 @@ long sys_sched_rr_get_interval_time64(pid_t pid, void __user *tp)
 
 	if (ret)
 		return ret;
-	return put_timespec64(t, tp) ? -EFAULT : 0;
+	return put_timespec(t, tp, true) ? -EFAULT : 0;
 }

@@ -132,7 +132,7 @@ static kerr_t queue_deadline(const void __user *timeout, bool time64, ktime_t *d
 	*deadline = S64_MAX;
 	if (!timeout)
 		return 0;
-	err = time64 ? get_timespec64(&t, timeout) : get_timespec(&t, timeout);
+	err = get_timespec(&t, timeout, time64);
 	if (err)
 		return err;
 	return timespec_valid(t) ? clock_to_deadline(CLOCK_REALTIME, timespec_to_ns(t), deadline) : KERR(EINVAL);

@@ -19,9 +19,6 @@ struct posix_timer_spec {
 	u64 value;
 	bool default_value; /* value is the timer's number */
 };
-struct itimer_spec {
-	struct timespec64 interval, value;
-};
 
 /* Of current's process. The number, or -errno. */
 long do_timer_create(const struct posix_timer_spec *spec);

@@ -52,6 +52,9 @@ static inline s64 timespec_to_ns(struct timespec64 t) /* saturates */
 		return S64_MAX;
 	return t.sec * NSEC_PER_SEC + t.nsec;
 }
+struct itimer_spec { /* of a timer: its period, the time to its next expiration */
+	struct timespec64 interval, value;
+};
 static inline bool timespec_valid(struct timespec64 t)
 {
 	return t.sec >= 0 && t.nsec >= 0 && t.nsec < NSEC_PER_SEC;
