@@ -375,6 +375,19 @@ static long requeue_locked(struct futex_bucket *b1, const struct futex_key *k1, 
 	return (long)(woken + moved);
 }
 
+/* The keys of two words; both are to be put. */
+static kerr_t keys_make(u64 uaddr, u64 uaddr2, bool shared, struct futex_key *k1, struct futex_key *k2)
+{
+	kerr_t err = futex_key_make(uaddr, shared, k1);
+
+	if (err)
+		return err;
+	err = futex_key_make(uaddr2, shared, k2);
+	if (err)
+		futex_key_put(k1);
+	return err;
+}
+
 static long requeue(u64 uaddr, u64 uaddr2, bool shared, unsigned nwake, unsigned nmove, const u32 *expected)
 {
 	struct futex_bucket *b1, *b2;
@@ -384,14 +397,9 @@ static long requeue(u64 uaddr, u64 uaddr2, bool shared, unsigned nwake, unsigned
 
 	if ((int)nwake < 0 || (int)nmove < 0)
 		return -EINVAL;
-	err = futex_key_make(uaddr, shared, &k1);
+	err = keys_make(uaddr, uaddr2, shared, &k1, &k2);
 	if (err)
 		return kerr_code(err);
-	err = futex_key_make(uaddr2, shared, &k2);
-	if (err) {
-		futex_key_put(&k1);
-		return kerr_code(err);
-	}
 	b1 = futex_bucket_of(&k1);
 	b2 = futex_bucket_of(&k2);
 	for (;;) {
@@ -459,14 +467,9 @@ static long wake_op(u64 uaddr, u64 uaddr2, bool shared, unsigned n1, unsigned n2
 	(void)wake_op_holds(cmp, 0, 0, &ok);
 	if (!ok)
 		return -ENOSYS;
-	err = futex_key_make(uaddr, shared, &k1);
+	err = keys_make(uaddr, uaddr2, shared, &k1, &k2);
 	if (err)
 		return kerr_code(err);
-	err = futex_key_make(uaddr2, shared, &k2);
-	if (err) {
-		futex_key_put(&k1);
-		return kerr_code(err);
-	}
 	b1 = futex_bucket_of(&k1);
 	b2 = futex_bucket_of(&k2);
 	for (;;) {
