@@ -14,7 +14,7 @@ struct ktest_suite {
 	const struct ktest *tests;
 	unsigned count;
 };
-extern const struct ktest_suite ktest_lib, ktest_mm, ktest_sched, ktest_vfs;
+extern const struct ktest_suite ktest_lib, ktest_mm, ktest_sched, ktest_vfs, ktest_aio, ktest_program;
 
 /* How many updates were not lost, and a number for the order of all; NULL or what was wrong. */
 const char *ktest_race(unsigned *counter, unsigned *trace);

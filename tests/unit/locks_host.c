@@ -409,6 +409,61 @@ START_TEST(signals_for_files)
 }
 END_TEST
 
+/* What happened in a directory that is open; once, unless it shall go on. */
+START_TEST(directory_notices)
+{
+	siginfo_t info;
+	int dir, again, file;
+
+	k = unit_new();
+	block(SIGIO);
+	block(SIGRTMIN);
+	OK(maestro_mkdir(k, "/d", 0755));
+	unit_put(k, "/d/f", "x", 1);
+	OK(dir = maestro_open(k, "/d", O_RDONLY | O_DIRECTORY));
+	OK(file = maestro_open(k, "/d/f", O_RDWR));
+	FAILS(maestro_fcntl(k, file, F_NOTIFY, DN_CREATE), ENOTDIR);
+	OK(maestro_fcntl(k, dir, F_NOTIFY, DN_CREATE));
+	OK(maestro_write(k, file, "y", 1)); /* not asked for */
+	FAILS(next_signal(SIGIO, &info), EAGAIN);
+	unit_put(k, "/d/g", "x", 1);
+	ck_assert_int_eq(next_signal(SIGIO, &info), SIGIO);
+	unit_put(k, "/d/h", "x", 1);
+	FAILS(next_signal(SIGIO, &info), EAGAIN); /* it was once */
+
+	OK(maestro_fcntl(k, dir, F_SETSIG, SIGRTMIN));
+	OK(maestro_fcntl(k, dir, F_NOTIFY, DN_MODIFY | DN_MULTISHOT));
+	OK(maestro_fcntl(k, dir, F_NOTIFY, DN_DELETE | DN_RENAME | DN_ATTRIB | DN_ACCESS)); /* added to it */
+	for (int i = 0; i < 2; i++) {
+		OK(maestro_write(k, file, "z", 1));
+		ck_assert_int_eq(next_signal(SIGRTMIN, &info), SIGRTMIN);
+		ck_assert_int_eq(info.si_fd, dir);
+		ck_assert_int_eq(info.si_code, POLL_MSG);
+	}
+	OK(maestro_rename(k, "/d/h", "/d/i")); /* inside: a name that changed, and one that is gone */
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(next_signal(SIGRTMIN, &info), SIGRTMIN);
+	FAILS(next_signal(SIGRTMIN, &info), EAGAIN);
+	OK(maestro_chmod(k, "/d/i", 0600));
+	ck_assert_int_eq(next_signal(SIGRTMIN, &info), SIGRTMIN);
+	OK(maestro_rename(k, "/d/i", "/i")); /* gone, as by unlink(2) */
+	ck_assert_int_eq(next_signal(SIGRTMIN, &info), SIGRTMIN);
+	FAILS(next_signal(SIGRTMIN, &info), EAGAIN);
+
+	OK(maestro_fcntl(k, dir, F_NOTIFY, 0)); /* no more */
+	OK(maestro_unlink(k, "/d/g"));
+	FAILS(next_signal(SIGRTMIN, &info), EAGAIN);
+	/* A close ends it, even if the directory is open by another number. */
+	OK(maestro_fcntl(k, dir, F_NOTIFY, DN_DELETE | DN_MULTISHOT));
+	OK(again = maestro_fcntl(k, dir, F_DUPFD, 0));
+	OK(maestro_close(k, dir));
+	OK(maestro_unlink(k, "/d/f"));
+	FAILS(next_signal(SIGRTMIN, &info), EAGAIN);
+	OK(maestro_close(k, again));
+	unit_end(k);
+}
+END_TEST
+
 Suite *suite_locks(void)
 {
 	Suite *s = suite_create("locks");
@@ -424,6 +479,7 @@ Suite *suite_locks(void)
 	tcase_add_test(t, leases);
 	tcase_add_test(t, truncation_breaks_leases);
 	tcase_add_test(t, signals_for_files);
+	tcase_add_test(t, directory_notices);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -125,10 +125,12 @@ KERNEL_TEST(0)
 KERNEL_TEST(1)
 KERNEL_TEST(2)
 KERNEL_TEST(3)
+KERNEL_TEST(4)
+KERNEL_TEST(5)
 
 Suite *suite_kernel(void)
 {
-	const TTest *const tests[] = {kernel_0, kernel_1, kernel_2, kernel_3};
+	const TTest *const tests[] = {kernel_0, kernel_1, kernel_2, kernel_3, kernel_4, kernel_5};
 	Suite *s = suite_create("kernel");
 
 	for (unsigned i = 0; maestro_ktest_suite(i); i++) {
@@ -150,7 +152,7 @@ static const struct {
 } all[] = {
 	{"kernel", suite_kernel}, {"files", suite_files}, {"events", suite_events}, {"ext2", suite_ext2}, {"failures", suite_failures},
 	{"instances", suite_instances}, {"disks", suite_disks}, {"parallel", suite_parallel},
-	{"snapshots", suite_snapshots}, {"product", suite_product}, {"ipc", suite_ipc}, {"sockets", suite_sockets}, {"proc", suite_proc}, {"locks", suite_locks}, {"devices", suite_devices}, {"streams", suite_streams}, {"mounts", suite_mounts}, {"through", suite_through},
+	{"snapshots", suite_snapshots}, {"product", suite_product}, {"ipc", suite_ipc}, {"sockets", suite_sockets}, {"proc", suite_proc}, {"locks", suite_locks}, {"devices", suite_devices}, {"streams", suite_streams}, {"mounts", suite_mounts}, {"through", suite_through}, {"mountfds", suite_mountfds},
 };
 
 static int wanted(int argc, char **argv, const char *name)

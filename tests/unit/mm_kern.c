@@ -8,7 +8,7 @@
 #include <maestro/uaccess.h>
 #include <maestro/vfs.h>
 
-#include "ktest.h"
+#include "space.h"
 
 static const char *pages_all_orders(void)
 {
@@ -125,37 +125,6 @@ static const char *fail_nth(void)
 }
 
 /* --- address spaces --- */
-struct space {
-	struct mm *mm, *before;
-	u64 free_before;
-};
-
-static const char *space_open(struct space *s)
-{
-	uaddr_t top;
-
-	pages_drain();
-	s->free_before = page_free_count();
-	s->before = current->mm;
-	EXPECT(!mm_alloc(&s->mm));
-	EXPECT(!mm_setup_stack(s->mm, 8UL << 20, false, &top));
-	mm_switch(s->mm);
-	return NULL;
-}
-
-static const char *space_close(struct space *s)
-{
-	mm_switch(s->before);
-	mm_put_user(s->mm);
-	return NULL;
-}
-#define TRY(x)                           \
-	do {                             \
-		const char *wrong_ = (x); \
-		if (wrong_)              \
-			return wrong_;   \
-	} while (0)
-
 static const char *user_copies(void)
 {
 	struct space s;

@@ -5,7 +5,7 @@
 
 #include "host.h"
 
-static const struct ktest_suite *const suites[] = {&ktest_lib, &ktest_mm, &ktest_sched, &ktest_vfs};
+static const struct ktest_suite *const suites[] = {&ktest_lib, &ktest_mm, &ktest_sched, &ktest_vfs, &ktest_aio, &ktest_program};
 
 const char *maestro_ktest_suite(unsigned suite)
 {

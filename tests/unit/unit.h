@@ -48,3 +48,4 @@ Suite *suite_streams(void);
 Suite *suite_mounts(void);
 Suite *suite_locks(void);
 Suite *suite_through(void);
+Suite *suite_mountfds(void);
