@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -284,6 +285,68 @@ START_TEST(index_of_names)
 }
 END_TEST
 
+/* The number that debugfs prints. */
+static unsigned debugfs_number(const char *image, const char *request)
+{
+	char line[512];
+	unsigned n = 0;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "debugfs -R '%s' %s 2>/dev/null", request, image);
+	f = popen(line, "r");
+	ck_assert(f && fscanf(f, "%u", &n) == 1);
+	pclose(f);
+	return n;
+}
+
+static void poke(int fd, off_t at, uint32_t v)
+{
+	ck_assert_int_eq(pwrite(fd, &v, sizeof(v), at), sizeof(v));
+}
+
+/* A journal that is not empty, of so many blocks, as its superblock and its inode say. */
+static long mount_with_journal(const char *image, uint32_t blocks)
+{
+	uint32_t table, features;
+	uint16_t inode_size;
+	struct maestro *k;
+	char disk[MAESTRO_DISK_NAME];
+	int fd = open(image, O_RDWR);
+	unsigned at = debugfs_number(image, "bmap <8> 0") * 1024;
+	long ret;
+
+	ck_assert_int_eq(pread(fd, &features, 4, 1024 + 96), 4);
+	ck_assert_int_eq(pread(fd, &inode_size, 2, 1024 + 88), 2);
+	ck_assert_int_eq(pread(fd, &table, 4, 2048 + 8), 4);
+	poke(fd, 1024 + 96, features | 4); /* to be recovered */
+	poke(fd, at + 16, __builtin_bswap32(blocks));
+	poke(fd, at + 28, __builtin_bswap32(1)); /* where its log starts */
+	poke(fd, table * 1024l + 7 * inode_size + 4, blocks << 10);
+	poke(fd, table * 1024l + 7 * inode_size + 108, blocks >> 22);
+	close(fd);
+	k = unit_new();
+	OK(maestro_mkdir(k, "/mnt", 0755));
+	OK(maestro_disk_add_file(k, image, 0, disk));
+	ret = maestro_mount(k, "/dev/vda", "/mnt", "ext3", MS_RDONLY, NULL);
+	if (!ret)
+		OK(maestro_umount(k, "/mnt", 0));
+	unit_end(k);
+	return ret;
+}
+
+/* A journal that says it is longer than its file system: a walk over it would hardly end. */
+START_TEST(endless_journal)
+{
+	const char *image = unit_image("-b 1024 -O has_journal -J size=1", 8);
+
+	OK(mount_with_journal(image, 1024));
+	FAILS(mount_with_journal(image, 8193), EUCLEAN);
+	FAILS(mount_with_journal(image, 0x70000000), EUCLEAN);
+	OK(mount_with_journal(image, 1024));
+	unlink(image);
+}
+END_TEST
+
 /* An index whose hashes go down again, as on a damaged disk: reading the directory ends. */
 START_TEST(unsorted_index)
 {
@@ -294,7 +357,6 @@ START_TEST(unsorted_index)
 	uint32_t e[8];
 	unsigned block, reads = 0;
 	ssize_t n;
-	FILE *f;
 	int fd;
 
 	unit_mount(k, image);
@@ -305,10 +367,7 @@ START_TEST(unsorted_index)
 	}
 	unit_umount(k);
 	unit_end(k);
-	snprintf(line, sizeof(line), "debugfs -R 'bmap /d 0' %s 2>/dev/null", image);
-	f = popen(line, "r");
-	ck_assert(f && fscanf(f, "%u", &block) == 1);
-	pclose(f);
+	block = debugfs_number(image, "bmap /d 0");
 	fd = open(image, O_RDWR);
 	/* (hash, block) from byte 32 of the block; the first hash is limit and count */
 	ck_assert_int_eq(pread(fd, e, sizeof(e), block * 1024l + 32), sizeof(e));
@@ -406,6 +465,7 @@ Suite *suite_ext2(void)
 	tcase_add_test(t, disk_full);
 	tcase_add_loop_test(t, index_of_names, 0, 4);
 	tcase_add_test(t, unsorted_index);
+	tcase_add_test(t, endless_journal);
 	tcase_add_loop_test(t, random_tree, 0, GEOMETRIES);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, ext2_admin_case());

@@ -510,6 +510,89 @@ START_TEST(every_write)
 }
 END_TEST
 
+static int checked(const char *options, const char *image)
+{
+	char command[400];
+	int status;
+
+	snprintf(command, sizeof(command), "e2fsck %s %s >/dev/null 2>&1", options, image);
+	status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+/* Writes the file and waits for it; the errors of that. */
+static int put_synced(const char *path)
+{
+	static const char data[9000] = "data";
+	int fd = maestro_open(k, path, O_CREAT | O_WRONLY, 0644), err;
+
+	OK(fd);
+	ck_assert_int_eq(maestro_write(k, fd, data, sizeof(data)), sizeof(data));
+	err = maestro_fsync(k, fd);
+	OK(maestro_close(k, fd));
+	return err;
+}
+
+/* The directories, then all else: what a directory's pages met is told by its fsync only. */
+static int sync_all(int root)
+{
+	int d = maestro_open(k, "/mnt/d", O_RDONLY | O_DIRECTORY), err = maestro_fsync(k, root);
+
+	OK(d);
+	err |= maestro_fsync(k, d);
+	OK(maestro_close(k, d));
+	return err | maestro_syncfs(k, root);
+}
+
+/* One write of many is lost: a sync says so. What comes later is written, and what e2fsck finds it can repair. */
+START_TEST(lost_writes_and_e2fsck)
+{
+	struct maestro_faults plan = {.size = sizeof(plan)};
+	unsigned lost = 0, clean = 0, repaired = 0;
+
+	for (plan.write_nth = 1; plan.write_nth < 20; plan.write_nth++) {
+		const char *image = unit_image("-b 1024", 2);
+		struct maestro_fault_counts seen;
+		int code, err, root;
+
+		k = unit_new();
+		unit_mount(k, image);
+		OK(root = maestro_open(k, "/mnt", O_RDONLY));
+		OK(maestro_fault_plan(k, &plan));
+		OK(maestro_mkdir(k, "/mnt/d", 0755));
+		err = put_synced("/mnt/d/f");
+		OK(maestro_symlink(k, "a/target", "/mnt/d/s"));
+		err |= sync_all(root);
+		OK(maestro_rename(k, "/mnt/d/f", "/mnt/g"));
+		err |= put_synced("/mnt/d/h");
+		err |= sync_all(root);
+		OK(maestro_fault_counts(k, &seen));
+		OK(maestro_fault_plan(k, NULL));
+		if (seen.writes >= plan.write_nth) {
+			ck_assert_int_ne(err, 0);
+			lost++;
+		} else {
+			ck_assert_int_eq(err, 0);
+		}
+		OK(put_synced("/mnt/later"));
+		OK(maestro_syncfs(k, root));
+		OK(maestro_close(k, root));
+		unit_umount(k);
+		unit_end(k);
+		code = checked("-fn", image);
+		clean += !code;
+		if (code) {
+			ck_assert_int_le(checked("-fy", image), 1);
+			ck_assert_int_eq(checked("-fn", image), 0);
+			repaired++;
+		}
+		unlink(image);
+	}
+	ck_assert_uint_gt(lost, 10);
+	ck_assert_uint_gt(clean, 4 * repaired);
+}
+END_TEST
+
 static int panicked;
 static void on_panic(void *arg, const char *text)
 {
@@ -560,6 +643,38 @@ START_TEST(little_memory)
 }
 END_TEST
 
+/* Names that were looked up for nothing are more than memory holds: they go, those in use stay. */
+START_TEST(many_names)
+{
+	struct maestro_options o = {.size = sizeof(o), .memory = 8 << 20, .virtual_clock = true, .panicked = on_panic};
+	const char *image = unit_image("-b 4096", 16);
+	struct maestro_memory m;
+	char path[64];
+	int dir;
+
+	k = unit_new_with(&o);
+	unit_mount(k, image);
+	OK(maestro_mkdir(k, "/mnt/kept", 0755));
+	OK(dir = maestro_open(k, "/mnt/kept", O_RDONLY | O_DIRECTORY));
+	unit_put(k, "/mnt/kept/file", "x", 1);
+	for (int i = 0; i < 60000; i++) {
+		snprintf(path, sizeof(path), "/mnt/a-name-that-nobody-has-%d", i);
+		FAILS(maestro_access(k, path, F_OK), ENOENT);
+	}
+	OK(maestro_memory(k, &m));
+	ck_assert_uint_lt(m.objects, 50000);
+	ck_assert(!panicked);
+	OK(maestro_syscall(k, SYS_faccessat, dir, "file", F_OK));
+	OK(maestro_close(k, dir));
+	maestro_drop_caches(k);
+	OK(maestro_memory(k, &m));
+	ck_assert_uint_lt(m.objects, 20000);
+	unit_umount(k);
+	unit_end(k);
+	unit_fsck(image);
+}
+END_TEST
+
 Suite *suite_failures(void)
 {
 	Suite *s = suite_create("failures");
@@ -570,7 +685,9 @@ Suite *suite_failures(void)
 	tcase_add_test(t, wild_pointers);
 	tcase_add_test(t, all_numbers);
 	tcase_add_test(t, every_write);
+	tcase_add_test(t, lost_writes_and_e2fsck);
 	tcase_add_test(t, little_memory);
+	tcase_add_test(t, many_names);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What /proc says of a program, its memory and its limits, and what may be written there: by a program on the software page table. */
+/* What /proc says of a program, its memory and its limits, and what may be written there; its fork: by a program on the software page table. */
 #include <maestro/proc.h>
+#include <maestro/slab.h>
 #include <maestro/vfs.h>
+
+#include <gen/sys_proto.h>
 
 #include "space.h"
 
@@ -237,5 +240,61 @@ static const char *settings(void)
 	return finish(&p);
 }
 
-KTEST_SUITE(program, "/proc of a program", {"areas", areas}, {"page words", page_words}, {"memory", memory}, {"words", words}, {"numbers", numbers},
-	    {"settings", settings});
+/* ---------------------------------------------------------------- fork */
+static void count_objects(void *arg, const char *name, size_t size, size_t in_use, size_t total)
+{
+	(void)name;
+	(void)size;
+	(void)total;
+	*(u64 *)arg += in_use;
+}
+
+/* An allocation that fails has caches give objects back, so there may be fewer. */
+static bool nothing_lost(const struct program *p, u64 objects, int anon)
+{
+	u64 now = 0;
+
+	slab_for_each(count_objects, &now);
+	return now <= objects && atomic_read(&kernel()->mm.nr_anon) == anon && atomic_read(&phys_to_page(hal_mmu_get(&p->s.mm->mmu, p->mem).frame)->mapcount) == 1;
+}
+
+/*
+ * Whichever allocation of a fork fails, the program hears of it and nothing is lost. The hosted machine has no contexts of programs: with all
+ * allocations a fork ends in ENOSYS, when all but the child's registers has been copied.
+ */
+static const char *fork_without_memory(void)
+{
+	const struct clone_args a = { .exit_signal = SIGCHLD };
+	unsigned failed = 0;
+	struct program p;
+	u64 objects = 0;
+	int anon;
+	u32 v;
+
+	TRY(setup(&p));
+	for (unsigned i = 0; i < 100; i++) /* a table of files larger than the one inside struct files */
+		EXPECT(sys_eventfd2(i, i % 2 ? O_CLOEXEC : 0) >= 0);
+	EXPECT(do_clone(&a) == -ENOSYS);
+	slab_for_each(count_objects, &objects);
+	anon = atomic_read(&kernel()->mm.nr_anon);
+	for (u64 n = 1;; n++) {
+		long ret;
+
+		alloc_fail_nth(n);
+		ret = do_clone(&a);
+		alloc_fail_nth(0);
+		EXPECT(nothing_lost(&p, objects, anon));
+		if (ret == -ENOSYS)
+			break;
+		EXPECT(ret == -ENOMEM);
+		failed++;
+	}
+	EXPECT(failed >= 8);
+	EXPECT(!copy_in(&v, (u32 *)p.mem) && v == 0x11111111u && !put_user(v + 1, (u32 *)p.mem));
+	for (int fd = 0; fd < 100; fd++)
+		EXPECT(!sys_close(fd));
+	return finish(&p);
+}
+
+KTEST_SUITE(program, "a program", {"areas", areas}, {"page words", page_words}, {"memory", memory}, {"words", words}, {"numbers", numbers},
+	    {"settings", settings}, {"fork without memory", fork_without_memory});
