@@ -157,6 +157,7 @@ static long select_scan(const struct selection *s, struct poll_wait_set *set)
 
 		for (; word; word &= word - 1) {
 			unsigned fd = i * (unsigned)BITS_PER_LONG + (unsigned)__builtin_ctzl(word);
+			u32 events;
 			struct fd f;
 
 			if (fd >= s->n)
@@ -165,7 +166,9 @@ static long select_scan(const struct selection *s, struct poll_wait_set *set)
 			if (!f.file)
 				return -EBADF;
 			set->pt.key = select_wants(s, fd);
-			ready += select_record(s, fd, vfs_poll(f.file, &set->pt));
+			events = vfs_poll(f.file, &set->pt);
+			if (events & set->pt.key)
+				ready += select_record(s, fd, events);
 			fd_put_light(f);
 			if (ready)
 				set->pt.queue = NULL;
