@@ -57,11 +57,14 @@ void seq_printf(struct seq_buf *s, const char *fmt, ...)
 
 void seq_escape(struct seq_buf *s, const char *text, const char *chars)
 {
-	for (; *text; text++) {
-		if (strchr(chars, *text))
-			seq_printf(s, "\\%03o", (unsigned)(u8)*text);
-		else
-			seq_write(s, text, 1);
+	while (*text) {
+		const char *plain = text;
+
+		while (*text && !strchr(chars, *text))
+			text++;
+		seq_write(s, plain, (size_t)(text - plain));
+		if (*text)
+			seq_printf(s, "\\%03o", (unsigned)(u8)*text++);
 	}
 }
 
