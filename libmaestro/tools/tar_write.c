@@ -4,6 +4,8 @@
  *
  * What a plain ustar header cannot say (long names, large numbers, fractions of seconds, attributes, holes) is said by a pax header before it, or in
  * GNU's ways, or is an error with ustar.
+ *
+ * What cannot be read is complained about and left out, or stands as zeros where its header is written already: the rest of a damaged image is packed.
  */
 #include "img.h"
 
@@ -26,6 +28,7 @@ struct writer {
 	char *out; /* COPY_CHUNK */
 	size_t used;
 	uint64_t total;
+	int err;   /* the archive cannot be written any more */
 	char *buf; /* COPY_CHUNK */
 	struct links links;
 };
@@ -50,7 +53,7 @@ static int flush_out(struct writer *w)
 		ssize_t n = write(w->fd, w->out + at, w->used - at);
 
 		if (n < 0 && errno != EINTR)
-			return -errno;
+			return w->err = -errno;
 		at += n > 0 ? (size_t)n : 0;
 	}
 	w->used = 0;
@@ -416,23 +419,24 @@ static int find_runs(struct writer *w, int fd, struct item *it)
 	return 0;
 }
 
-static int put_run(struct writer *w, int fd, uint64_t at, uint64_t n)
+static int put_run(struct writer *w, const char *path, int fd, uint64_t at, uint64_t n)
 {
-	while (n) {
+	int err = 0;
+
+	while (n && !err) {
 		size_t want = n < COPY_CHUNK ? (size_t)n : COPY_CHUNK;
 		ssize_t got = side_read(&w->from, fd, w->buf, want, at);
-		int err;
 
-		if (got <= 0)
-			return got ? (int)got : -EIO;
+		if (got <= 0) {
+			complain(w->s, IMG_FAILED, got ? (int)got : -EIO, "%s: zeros stand for what cannot be read", path);
+			return put_zeros(w, n);
+		}
 		err = put(w, w->buf, (size_t)got);
-		if (err)
-			return err;
 		at += (uint64_t)got;
 		n -= (uint64_t)got;
 		progress(w->s, 0, (uint64_t)got);
 	}
-	return 0;
+	return err;
 }
 
 static int put_item(struct writer *w, struct item *it, const struct text *map)
@@ -457,9 +461,9 @@ static int put_regular(struct writer *w, struct item *it)
 	if (!err && map.len)
 		err = put(w, map.data, map.len);
 	if (!err && !it->sparse)
-		err = put_run(w, fd, 0, data);
+		err = put_run(w, it->path, fd, 0, data);
 	for (size_t i = 0; !err && it->sparse && i < it->nruns; i++)
-		err = put_run(w, fd, it->runs[i].offset, it->runs[i].bytes);
+		err = put_run(w, it->path, fd, it->runs[i].offset, it->runs[i].bytes);
 	if (!err)
 		err = pad_block(w, data);
 	(void)side_close(&w->from, fd);
@@ -509,66 +513,63 @@ static int put_one(struct writer *w, struct item *it)
 	return put_item(w, it, NULL);
 }
 
-static int put_tree(struct writer *w, struct text *path, struct text *name)
+/* The header of what is at path, and its data. */
+static int put_path(struct writer *w, const struct stat *st, const char *path, struct text *name)
 {
 	struct item *it = must_alloc(sizeof(*it));
-	struct names names = {0};
-	int err = side_lstat(&w->from, path->data, &it->st);
-	bool is_dir = !err && S_ISDIR(it->st.st_mode);
+	size_t before = name->len;
+	int err;
 
-	if (!err) {
-		size_t before = name->len;
-
-		if (is_dir)
-			text_adds(name, "/");
-		it->path = path->data;
-		it->name = name->data;
-		err = put_one(w, it);
-		text_cut(name, before);
-	}
+	if (S_ISDIR(st->st_mode))
+		text_adds(name, "/");
+	it->st = *st;
+	it->path = path;
+	it->name = name->data;
+	err = put_one(w, it);
+	text_cut(name, before);
 	free(it);
-	if (err) {
-		complain(w->s, IMG_FAILED, err, "%s", path->data);
-		return err;
-	}
 	progress(w->s, 1, 0);
-	if (is_dir)
+	return err;
+}
+
+static void put_tree(struct writer *w, struct text *path, struct text *name)
+{
+	struct names names = {0};
+	struct stat st;
+	int err = side_lstat(&w->from, path->data, &st);
+
+	if (!err)
+		err = put_path(w, &st, path->data, name);
+	if (!err && S_ISDIR(st.st_mode))
 		err = side_list(&w->from, path->data, &names);
-	if (err)
+	if (err && !w->err)
 		complain(w->s, IMG_FAILED, err, "%s", path->data);
-	for (size_t i = 0; !err && i < names.count; i++) {
+	for (size_t i = 0; !w->err && i < names.count; i++) {
 		size_t p = text_push(path, names.list[i]), n = text_push(name, names.list[i]);
 
-		err = put_tree(w, path, name);
+		put_tree(w, path, name);
 		text_cut(path, p);
 		text_cut(name, n);
 	}
 	names_free(&names);
-	return err;
 }
 
 enum img_exit tar_create(struct session *s, struct image *im, int fd, const char *name, const char *dir, enum tar_format format)
 {
 	struct writer w = {.s = s, .from = {s, im}, .fd = fd, .name = name, .format = format, .out = must_alloc(COPY_CHUNK), .buf = must_alloc(COPY_CHUNK)};
 	struct text path = {0}, inner = {0};
-	int err;
 
 	text_adds(&path, dir);
 	text_adds(&inner, ".");
-	err = put_tree(&w, &path, &inner);
-	if (!err) {
-		err = put_zeros(&w, 2ull * TAR_BLOCK);
-		if (!err)
-			err = put_zeros(&w, (TAR_RECORD - w.total % TAR_RECORD) % TAR_RECORD);
-		if (!err)
-			err = flush_out(&w);
-		if (err)
-			complain(s, err == -ENOSPC ? IMG_NO_SPACE : IMG_FAILED, err, "%s", name);
-	}
+	put_tree(&w, &path, &inner);
+	if (!w.err && !put_zeros(&w, 2ull * TAR_BLOCK) && !put_zeros(&w, (TAR_RECORD - w.total % TAR_RECORD) % TAR_RECORD))
+		(void)flush_out(&w); /* w.err has it */
+	if (w.err)
+		complain(s, w.err == -ENOSPC ? IMG_NO_SPACE : IMG_FAILED, w.err, "%s", name);
 	text_free(&path);
 	text_free(&inner);
 	links_free(&w.links);
 	free(w.out);
 	free(w.buf);
-	return err ? s->worst : IMG_OK;
+	return s->worst;
 }
