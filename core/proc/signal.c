@@ -516,7 +516,7 @@ static int dequeue_locked(struct task *t, sigset_t mask_out, struct siginfo *inf
 {
 	int sig;
 
-	if (sig_is_fatal_pending(t)) {
+	if (!(mask_out & SIGMASK(SIGKILL)) && sig_is_fatal_pending(t)) {
 		memset(info, 0, sizeof(*info));
 		info->signo = SIGKILL;
 		t->pending.set &= ~SIGMASK(SIGKILL);
@@ -535,7 +535,7 @@ int signal_dequeue(sigset_t mask_out, struct siginfo *info)
 	struct task *t = hal_current();
 	unsigned long flags;
 	struct sighand *s = sighand_lock(t, &flags);
-	int sig = dequeue_locked(t, mask_out & ~SIG_KERNEL_ONLY, info);
+	int sig = dequeue_locked(t, mask_out, info);
 
 	sighand_unlock(s, flags);
 	if (unlikely(sig && info->code == SI_TIMER && info->timer.cycle))

@@ -4,6 +4,7 @@
 #include <asm/ldt.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sys/signalfd.h>
 #include <semaphore.h>
 
 static long futex(volatile void *w, int op, int v, const struct timespec *t, volatile void *w2, int v3)
@@ -89,6 +90,64 @@ static void *producer(void *arg)
 	}
 	sem_post(&sem);
 	return NULL;
+}
+
+/* Ends in time? A status, or that it does not; then it is killed. */
+static void ends(const char *name, pid_t c)
+{
+	int status = -1;
+	pid_t got = 0;
+
+	for (int i = 0; i < 300 && !got; i++) {
+		abi_sleep_ms(10);
+		got = waitpid(c, &status, WNOHANG);
+	}
+	if (got == c)
+		HEX(name, status);
+	else
+		abi_line(name, "does not end");
+}
+
+static void *takes_all(void *arg)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGCONT);
+	if (arg)
+		read(signalfd(-1, &all, 0), arg, 128);
+	else
+		sigwaitinfo(&all, NULL);
+	abi_line("takes all", "it took what nobody can take");
+	return NULL;
+}
+
+/* SIGKILL and SIGSTOP are not for sigwaitinfo(2) and signalfd(2), also when a thread's group ends. */
+static void end_of_waiters(void)
+{
+	static char buf[128];
+
+	for (int how = 0; how < 4; how++) {
+		pid_t c = fork();
+
+		if (!c) {
+			pthread_t t;
+
+			if (how & 1)
+				takes_all(how & 2 ? buf : NULL);
+			pthread_create(&t, NULL, takes_all, how & 2 ? buf : NULL);
+			abi_sleep_ms(50);
+			_exit(3);
+		}
+		if (how & 1) {
+			abi_sleep_ms(50);
+			kill(c, SIGSTOP);
+			waitpid(c, NULL, WUNTRACED);
+			kill(c, SIGCONT);
+			kill(c, SIGKILL);
+		}
+		ends(how & 1 ? "killed while it waits" : "group's end while one waits", c);
+	}
 }
 
 int main(void)
@@ -220,5 +279,6 @@ int main(void)
 		GIVES("consistent", pthread_mutex_consistent(m));
 		GIVES("unlock", pthread_mutex_unlock(m)));
 	GIVES("detached", pthread_create(&t[0], NULL, sleeper, NULL) ?: pthread_detach(t[0]));
+	end_of_waiters();
 	return 0;
 }
