@@ -590,7 +590,7 @@ static kerr_t proc_fill_super(struct super *sb, const char *data, bool silent)
 	return pnode_fill_super(sb, &root_node, PROC_MAGIC);
 }
 
-static const struct fs_type proc_type = {.name = "proc", .flags = FS_SINGLE | FS_NODEV_LISTED, .fill_super = proc_fill_super};
+static const struct fs_type proc_type = {.name = "proc", .flags = FS_NODEV_LISTED, .fill_super = proc_fill_super};
 
 kerr_t procfs_init(void)
 {

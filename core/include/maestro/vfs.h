@@ -377,7 +377,7 @@ struct fs_type {
 	/* Of fsconfig(2): "key" or "key=value". KERR(ENOENT): no such option; KERR(EINVAL): a bad value. NULL: that shows when it is mounted. */
 	kerr_t (*check_option)(const char *option);
 };
-enum { FS_REQUIRES_DEV = 1, FS_SINGLE = 2 /* one super for all mounts: proc, devtmpfs */, FS_NODEV_LISTED = 4 };
+enum { FS_REQUIRES_DEV = 1, FS_SINGLE = 2 /* one super for all mounts: sysfs, devtmpfs */, FS_NODEV_LISTED = 4 };
 kerr_t fs_register(const struct fs_type *t) __must_check;
 const struct fs_type *fs_find(const char *name);
 kerr_t fs_no_options(const char *option) __must_check; /* a check_option of a type without any */
