@@ -96,6 +96,7 @@ int lib_finish(struct maestro *k)
 	}
 	sync_err = do_sync_all(true);
 	lib_nodes_release();
+	acct_stop(NULL);
 	while (unmount_newest())
 		;
 	err = vfs_remount_all_ro();

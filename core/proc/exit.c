@@ -68,6 +68,7 @@ static void stop_taking_signals(struct task *t)
 	struct task *o;
 
 	t->flags |= TASK_EXITING;
+	p->used_privilege |= t->flags & TASK_USED_SUPERPRIV;
 	stopped = signal_exit_leaves_stop(t);
 	if (!(p->flags & PROC_GROUP_EXIT) && (p->shared_pending.set & ~t->blocked))
 		list_for_each(o, &p->threads, thread_node)
@@ -292,6 +293,8 @@ static void give_all_back(struct task *t, int code)
 		rss = MAX(rss, t->mm->hiwater_rss) << (PAGE_SHIFT - 10);
 		p->self_dead.maxrss = MAX(p->self_dead.maxrss, rss);
 	}
+	if (last)
+		acct_process();
 	futex_exit_robust(t);
 	task_drop_mm(t);
 	sem_exit(t);

@@ -36,6 +36,9 @@ void rusage_add(struct rusage_k *to, const struct rusage_k *from);
 void vfork_complete(struct task *t);
 void task_drop_mm(struct task *t); /* of current: it runs on as a kernel thread */
 
+/* --- acct.c --- */
+void acct_process(void); /* the last thread of current's process ends: a record of it, if they are kept */
+
 /* --- coredump.c --- */
 void core_dump(const struct siginfo *info); /* current dies of this signal: dumps, if that is wanted, and marks the group's exit status */
 void core_wait(void);			    /* current ends: not before the dump of its group is written */

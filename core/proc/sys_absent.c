@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls of parts that this kernel does not have: modules, swap space, process accounting, quotas, I/O ports for programs, local descriptor tables. What
+ * Calls of parts that this kernel does not have: modules, swap space, quotas, I/O ports for programs, local descriptor tables. What
  * they can say truly they say (nothing is swapped on, so swapoff(2) is EINVAL; no module fits, so init_module(2) is ENOEXEC); wrong arguments are refused
  * as by Linux; what is left is ENOSYS. Specification: the man page of each call.
  */
@@ -26,22 +26,7 @@ static long look(const char __user *name, mode_t *mode)
 	return 0;
 }
 
-/* ---------------------------------------------------------------- accounting, swap, quotas */
-
-long sys_acct(const char __user *name)
-{
-	mode_t mode;
-	long ret;
-
-	if (!capable(CAP_SYS_PACCT))
-		return -EPERM;
-	if (!name)
-		return 0; /* it is off */
-	ret = look(name, &mode);
-	if (!ret)
-		ret = S_ISREG(mode) ? -ENOSYS : -EACCES;
-	return ret;
-}
+/* ---------------------------------------------------------------- swap, quotas */
 
 #define SWAP_FLAGS_VALID 0x7ffff
 

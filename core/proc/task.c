@@ -290,6 +290,8 @@ kerr_t proc_init(void)
 	spin_init(&s->tree_lock, RANK_TASKLIST, "tasklist");
 	spin_init(&s->user_lock, RANK_LEAF, "users");
 	spin_init(&s->uts_lock, RANK_LEAF, "uts");
+	mutex_init(&s->acct_mutex, RANK_ACCT, "acct");
+	memcpy(s->acct_limits, (u32[3]){4, 2, 30}, sizeof(s->acct_limits)); /* proc(5) */
 	list_init(&s->procs);
 	list_init(&s->users);
 	strlcpy(s->nodename, "maestro", sizeof(s->nodename));

@@ -566,7 +566,7 @@ static kerr_t umount_locked(struct mount *m, unsigned flags)
 		return KERR(EINVAL);
 	if (!(flags & MNT_DETACH)) {
 		/* One for the attachment, one for the caller's path. */
-		if (!list_empty(&m->children) || atomic_read(&m->refs) > 2 || (m->parent->peer_group && mount_propagated_busy(m)))
+		if (!list_empty(&m->children) || atomic_read(&m->refs) > 2 + acct_pins(m) || (m->parent->peer_group && mount_propagated_busy(m)))
 			return KERR(EBUSY);
 	}
 	if ((flags & MNT_EXPIRE) && !m->expiring) {
@@ -596,6 +596,8 @@ kerr_t do_umount(const struct path *at, unsigned flags)
 	else
 		err = umount_locked(at->mnt, flags);
 	mutex_unlock(&vfs()->mount_mutex);
+	if (!err && !at->mnt->parent)
+		acct_stop(at->mnt);
 	if (!err)
 		mounts_changed();
 	return err;

@@ -59,6 +59,8 @@ void proc_show_smaps_rollup(struct seq_buf *s, struct pctx *c);
 extern const struct file_ops proc_pagemap_fops;
 
 /* --- sysvipc.c --- */
+/* At most n decimal numbers up to max, blanks between them; those that are not there keep their values. KERR(EINVAL). */
+kerr_t proc_parse_numbers(const char *text, u64 max, u64 *out, unsigned n) __must_check;
 extern const struct pnode proc_sysvipc_nodes[];
 #define PROC_VALUE(field)                                        \
 	void proc_show_##field(struct seq_buf *s, struct pctx *c); \

@@ -262,7 +262,28 @@ static kerr_t write_rt_runtime(struct seq_buf *unused, struct pctx *c)
 	return err ? err : sched_rt_limits_set(load_relaxed(&kernel()->sched.rt_period_us), v);
 }
 
+static void show_acct(struct seq_buf *s, struct pctx *c)
+{
+	const u32 *v = kernel()->proc.acct_limits;
+
+	(void)c;
+	seq_printf(s, "%u\t%u\t%u\n", v[0], v[1], v[2]);
+}
+
+static kerr_t write_acct(struct seq_buf *unused, struct pctx *c)
+{
+	u32 *limits = kernel()->proc.acct_limits;
+	u64 v[3] = {limits[0], limits[1], limits[2]};
+	kerr_t err = proc_parse_numbers(c->arg, S32_MAX, v, 3);
+
+	(void)unused;
+	for (unsigned i = 0; !err && i < 3; i++)
+		store_relaxed(&limits[i], (u32)v[i]);
+	return err;
+}
+
 static const struct pnode kernel_nodes[] = {
+	{.name = "acct", .mode = S_IFREG | 0644, .show = show_acct, .write = write_acct},
 	{.name = "cap_last_cap", .mode = S_IFREG | 0444, .show = show_cap_last_cap},
 	{.name = "core_pattern", .mode = S_IFREG | 0644, .show = show_core_pattern, .write = write_core_pattern},
 	MM_NODE(core_uses_pid),

@@ -29,8 +29,7 @@ static void skip_blanks(const char **p)
 		++*p;
 }
 
-/* At most n numbers up to max; how many there were. The rest keep their values. KERR(EINVAL). */
-static kerr_t parse_numbers(const char *text, u64 max, u64 *out, unsigned n)
+kerr_t proc_parse_numbers(const char *text, u64 max, u64 *out, unsigned n)
 {
 	const char *p = text;
 
@@ -55,7 +54,7 @@ static kerr_t parse_numbers(const char *text, u64 max, u64 *out, unsigned n)
 	kerr_t proc_write_##field(struct seq_buf *unused, struct pctx *c)     \
 	{                                                                     \
 		u64 v = kernel()->ipc.field;                                  \
-		kerr_t err = parse_numbers(c->arg, (max), &v, 1);             \
+		kerr_t err = proc_parse_numbers(c->arg, (max), &v, 1);             \
                                                                               \
 		(void)unused;                                                 \
 		if (!err)                                                     \
@@ -78,7 +77,7 @@ void proc_show_shm_rmid_forced(struct seq_buf *s, struct pctx *c)
 kerr_t proc_write_shm_rmid_forced(struct seq_buf *unused, struct pctx *c)
 {
 	u64 v = kernel()->ipc.shm_rmid_forced;
-	kerr_t err = parse_numbers(c->arg, 1, &v, 1);
+	kerr_t err = proc_parse_numbers(c->arg, 1, &v, 1);
 
 	(void)unused;
 	if (!err)
@@ -98,7 +97,7 @@ kerr_t proc_write_sem_limits(struct seq_buf *unused, struct pctx *c)
 {
 	struct ipc_state *i = &kernel()->ipc;
 	u64 v[4] = { i->sem_msl, i->sem_mns, i->sem_opm, i->sem_mni };
-	kerr_t err = parse_numbers(c->arg, S32_MAX, v, 4);
+	kerr_t err = proc_parse_numbers(c->arg, S32_MAX, v, 4);
 
 	(void)unused;
 	if (err)

@@ -21,6 +21,7 @@ enum lock_rank {
 	RANK_LOOPS,	 /* block.loop_mutex: which loop devices there are */
 	RANK_FSCONF,	 /* fsconf.mutex: a mount being prepared by fsopen(2) */
 	RANK_MOUNT,	 /* vfs.mount_mutex: the mount tree */
+	RANK_ACCT,	 /* proc.acct_mutex: the file that process accounting goes to, and writing to it */
 	RANK_SB_UMOUNT,	 /* super.umount_sem */
 	RANK_RENAME,	 /* super.rename_mutex */
 	RANK_EVENTS,	 /* epoll.mutex, aio_context.mutex */

@@ -45,6 +45,7 @@ struct proc {
 	struct sigpending shared_pending;
 	int group_exit_code;
 	u32 flags; /* PROC_* */
+	bool used_privilege; /* some thread that ended had used a capability; for acct(5) */
 	int stop_sig, stop_report, cont_report;
 	unsigned stop_count;
 	struct task *group_exec_task;
@@ -110,6 +111,11 @@ kerr_t pidfd_or_dir_get(int fd, struct proc **out) __must_check;
 /* procfs: is f an open /proc/PID? Then *out is the process, with a reference, or NULL once it is gone. */
 bool proc_file_process(struct file *f, struct proc **out);
 kerr_t proc_init(void) __must_check;
+
+/* --- acct.c: process accounting, for who unmounts --- */
+struct mount;
+int acct_pins(const struct mount *m);  /* references to m that its file holds */
+void acct_stop(const struct mount *m); /* m is gone (NULL: all are): accounting ends, if its file is there */
 
 struct vfork_done {
 	bool done; /* [wait.lock] */

@@ -14,6 +14,7 @@
 #define UTS_LEN 64
 #define CORE_PATTERN_MAX 128 /* as core(5) has it */
 
+struct file;
 struct proc;
 struct cred;
 struct kmem_cache;
@@ -47,5 +48,11 @@ struct proc_state {
 	struct atomic logins;	   /* [a] numbers of login sessions given out */
 	bool ctrl_alt_del_reboots; /* [a] reboot(2): the keys restart at once; else init gets SIGINT */
 	struct futex_bucket futex[FUTEX_HASH_SIZE];
+	/* [acct_mutex] RANK_ACCT: process accounting */
+	struct mutex acct_mutex;
+	struct file *acct_file; /* NULL: off; looked at without the lock first */
+	bool acct_paused;	/* too little room in the file's file system */
+	ktime_t acct_look;	/* when to look at that again */
+	u32 acct_limits[3];	/* [a] /proc/sys/kernel/acct */
 	struct spinlock pi_lock; /* RANK_PI: owners and waiters of all PI futexes */
 };
