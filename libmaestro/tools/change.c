@@ -138,12 +138,14 @@ enum img_exit command_rm(struct session *s, int argc, char **argv)
 /* Where `from` goes when the last operand is a directory: inside. The caller frees it. */
 static char *target_of(struct side *d, const char *from, const char *to)
 {
+	char *plain = without_slashes(from);
 	struct text t = {0};
 	struct stat st;
 
 	text_adds(&t, to);
 	if (!side_stat(d, to, &st) && S_ISDIR(st.st_mode))
-		(void)text_push(&t, base_name(from));
+		(void)text_push(&t, base_name(plain));
+	free(plain);
 	return t.data;
 }
 
@@ -173,6 +175,21 @@ enum img_exit command_mv(struct session *s, int argc, char **argv)
 	return s->worst;
 }
 
+/* Takes away what a link `to` is to replace, unless it is the target itself, or a target that can have no link. */
+static int clear_for_link(struct side *d, bool symbolic, const char *target, const char *to)
+{
+	struct stat a, b;
+	int err = symbolic ? 0 : side_lstat(d, target, &a);
+
+	if (!err && !symbolic && S_ISDIR(a.st_mode))
+		err = -EPERM;
+	if (!err && side_lstat(d, to, &b))
+		return 0;
+	if (!err && !symbolic && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		err = -EEXIST;
+	return err ? err : side_unlink(d, to);
+}
+
 enum img_exit command_ln(struct session *s, int argc, char **argv)
 {
 	bool symbolic = false, force = false;
@@ -195,9 +212,9 @@ enum img_exit command_ln(struct session *s, int argc, char **argv)
 	if (argc - optind != 2)
 		return usage_error(s, "ln", "TARGET and the new name");
 	to = target_of(&d, argv[optind], argv[optind + 1]);
-	if (force)
-		(void)side_unlink(&d, to);
-	err = symbolic ? side_symlink(&d, argv[optind], to) : side_link(&d, argv[optind], to);
+	err = force ? clear_for_link(&d, symbolic, argv[optind], to) : 0;
+	if (!err)
+		err = symbolic ? side_symlink(&d, argv[optind], to) : side_link(&d, argv[optind], to);
 	if (err)
 		complain_write(s, d.im, to, err, 0);
 	free(to);

@@ -44,12 +44,14 @@ char *must_dup(const char *s);
 int parse_size(const char *s, uint64_t *out);
 int parse_number(const char *s, uint64_t max, uint64_t *out);
 int parse_owner(const char *s, int64_t *uid, int64_t *gid); /* UID, UID:GID, :GID; -1: not given */
+int parse_seconds(const char *s, struct timespec *out);	    /* [-]SECONDS[.FRACTION]; *out is set in any case */
 int parse_date(const char *s, struct timespec *out);	    /* @SECONDS[.FRACTION], or YYYY-MM-DD[ HH:MM[:SS]] in UTC, or now */
 /* The mode that chmod(1)'s MODE makes of `mode` (type bits as in st_mode). */
 int parse_mode(const char *s, mode_t mode, mode_t *out);
 void print_mode(mode_t mode, char out[11]);
 void print_date(const struct timespec *t, char out[64]);
 const char *base_name(const char *path);
+char *without_slashes(const char *path); /* at the end of it; a copy */
 /* A line into words as a shell does (quotes, backslash, # comments), in place: how many, or -EINVAL. */
 int split_words(char *line, char **words, int max);
 

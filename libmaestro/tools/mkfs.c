@@ -111,6 +111,16 @@ static uint32_t overhead(const struct maker *m, uint32_t group)
 	return before_bitmaps(m, group) + 2 + m->table_blocks;
 }
 
+/* Blocks taken at the start of a group. */
+static uint32_t used_blocks(const struct maker *m, uint32_t group)
+{
+	uint32_t n = overhead(m, group);
+
+	if (!group)
+		n += 1 + m->lost_blocks + (m->sb.reserved_gdt ? 1 : 0);
+	return n;
+}
+
 static void choose_block(struct maker *m, uint64_t size, const struct mkfs_options *o, uint64_t *ratio)
 {
 	bool small = size < 512ull << 20;
@@ -150,6 +160,8 @@ static bool choose_inodes(struct maker *m, uint64_t inodes)
 	each = (m->table_blocks * per_block) & ~7u;
 	if (each > m->block * 8)
 		each = m->block * 8;
+	if ((uint64_t)each * m->ngroups > UINT32_MAX)
+		return false;
 	m->table_blocks = divide_up(each, per_block);
 	sb->inodes_per_group = each;
 	sb->inodes = each * m->ngroups;
@@ -191,20 +203,10 @@ static int choose_geometry(struct maker *m, uint64_t size, const struct mkfs_opt
 	}
 	if (!sb->reserved_gdt)
 		sb->compat &= ~(uint32_t)EXT2_COMPAT_RESIZE;
-	return 0;
+	return used_blocks(m, 0) < group_blocks(m, 0) ? 0 : -EINVAL; /* no whole group has more to hold */
 }
 
 /* ---------------------------------------------------------------- contents */
-/* Blocks taken at the start of a group. */
-static uint32_t used_blocks(const struct maker *m, uint32_t group)
-{
-	uint32_t n = overhead(m, group);
-
-	if (!group)
-		n += 1 + m->lost_blocks + (m->sb.reserved_gdt ? 1 : 0);
-	return n;
-}
-
 static void place_groups(struct maker *m)
 {
 	struct ext2_super *sb = &m->sb;
@@ -345,8 +347,7 @@ static void put_all(struct maker *m)
 	uint8_t *buf = must_alloc(m->block);
 	static const char zeros[EXT2_SUPER_AT];
 
-	if (!m->at && m->sb.first_data_block == 0)
-		put_at(m, 0, zeros, sizeof(zeros)); /* a boot sector of somebody else's would be misleading */
+	put_at(m, 0, zeros, sizeof(zeros)); /* a boot sector of somebody else's would be misleading */
 	clear_blocks(m, m->sb.first_data_block + 1, m->gdt_blocks + m->sb.reserved_gdt);
 	for (uint32_t g = 0; g < m->ngroups && !m->err; g++) {
 		clear_blocks(m, m->groups[g].inode_table, m->table_blocks);

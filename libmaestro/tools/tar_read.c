@@ -216,26 +216,6 @@ static int sparse_keyword(struct entry *e, const char *key, const char *val, siz
 	return 0;
 }
 
-static struct timespec time_of(const char *val)
-{
-	struct timespec t = {0};
-	char *dot;
-	bool negative = *val == '-';
-
-	t.tv_sec = strtoll(val, &dot, 10);
-	if (*dot == '.') {
-		long scale = 100000000;
-
-		for (dot++; *dot >= '0' && *dot <= '9'; dot++, scale /= 10)
-			t.tv_nsec += (*dot - '0') * scale;
-		if (negative && t.tv_nsec) {
-			t.tv_sec--;
-			t.tv_nsec = 1000000000 - t.tv_nsec;
-		}
-	}
-	return t;
-}
-
 static int keyword(struct entry *e, const char *key, const char *val, size_t n)
 {
 	if (!strncmp(key, "GNU.sparse.", 11))
@@ -255,7 +235,7 @@ static int keyword(struct entry *e, const char *key, const char *val, size_t n)
 		e->st.st_gid = (gid_t)strtoul(val, NULL, 10);
 		e->gid_set = true;
 	} else if (!strcmp(key, "mtime")) {
-		e->st.st_mtim = time_of(val);
+		(void)parse_seconds(val, &e->st.st_mtim);
 		e->mtime_set = true;
 	} else if (!strncmp(key, "SCHILY.xattr.", 13)) {
 		set_xattr(e, key + 13, val, n);

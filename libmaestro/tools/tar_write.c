@@ -210,11 +210,13 @@ static void pax_number(struct text *t, const char *key, int64_t v)
 static void pax_time(struct text *t, const struct timespec *v)
 {
 	char digits[40];
-	int n = snprintf(digits, sizeof(digits), "%lld.%09ld", (long long)v->tv_sec, v->tv_nsec);
+	bool below = v->tv_sec < 0 && v->tv_nsec; /* -1 s and 0.25 s more are -0.75 s */
+	long long seconds = (long long)v->tv_sec + below;
+	int n = snprintf(digits, sizeof(digits), "%s%lld.%09ld", below && !seconds ? "-" : "", seconds, below ? 1000000000 - v->tv_nsec : v->tv_nsec);
 
 	while (digits[n - 1] == '0')
 		n--;
-	pax_record(t, "mtime", digits, (size_t)n);
+	pax_record(t, "mtime", digits, (size_t)(digits[n - 1] == '.' ? n - 1 : n));
 }
 
 static int pax_xattrs(struct writer *w, const struct item *it, struct text *t)

@@ -81,6 +81,16 @@ const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+char *without_slashes(const char *path)
+{
+	char *plain = must_dup(path);
+	size_t n = strlen(plain);
+
+	while (n > 1 && plain[n - 1] == '/')
+		plain[--n] = 0;
+	return plain;
+}
+
 /* ---------------------------------------------------------------- numbers */
 int parse_number(const char *s, uint64_t max, uint64_t *out)
 {
@@ -157,19 +167,23 @@ int parse_owner(const char *s, int64_t *uid, int64_t *gid)
 }
 
 /* ---------------------------------------------------------------- dates */
-static int parse_fraction(const char *s, long *ns)
+int parse_seconds(const char *s, struct timespec *out)
 {
 	long scale = 100000000;
+	char *end;
 
-	*ns = 0;
-	if (!*s)
+	errno = 0;
+	*out = (struct timespec){.tv_sec = strtoll(s, &end, 10)};
+	if (errno || end == s)
 		return -EINVAL;
-	for (; *s; s++, scale /= 10) {
-		if (!isdigit((unsigned char)*s))
-			return -EINVAL;
-		*ns += (*s - '0') * scale;
+	if (*end == '.')
+		for (end++; isdigit((unsigned char)*end); end++, scale /= 10)
+			out->tv_nsec += (*end - '0') * scale;
+	if (*s == '-' && out->tv_nsec) {
+		out->tv_sec--;
+		out->tv_nsec = 1000000000 - out->tv_nsec;
 	}
-	return 0;
+	return *end ? -EINVAL : 0;
 }
 
 int parse_date(const char *s, struct timespec *out)
@@ -178,15 +192,8 @@ int parse_date(const char *s, struct timespec *out)
 
 	if (!strcmp(s, "now"))
 		return clock_gettime(CLOCK_REALTIME, out) ? -errno : 0;
-	if (*s == '@') {
-		char *end;
-
-		errno = 0;
-		*out = (struct timespec){.tv_sec = strtoll(s + 1, &end, 10)};
-		if (errno || end == s + 1)
-			return -EINVAL;
-		return *end == '.' ? parse_fraction(end + 1, &out->tv_nsec) : *end ? -EINVAL : 0;
-	}
+	if (*s == '@')
+		return parse_seconds(s + 1, out);
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		struct tm tm = {0};
 		const char *end = strptime(s, forms[i], &tm);

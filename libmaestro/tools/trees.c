@@ -43,11 +43,9 @@ static enum img_exit copy_operand(struct copy *c, const char *from, const char *
 	size_t n = strlen(from);
 	bool contents = !strcmp(from, "/") || !strcmp(from, ".") || (n >= 2 && !strcmp(from + n - 2, "/."));
 	bool into = !side_stat(&c->to, to, &st) && S_ISDIR(st.st_mode);
-	char *plain = must_dup(from);
+	char *plain = without_slashes(from);
 	enum img_exit bad;
 
-	while (n > 1 && plain[n - 1] == '/')
-		plain[--n] = 0;
 	text_adds(&target, to);
 	if (into && !contents)
 		(void)text_push(&target, base_name(plain));
@@ -237,7 +235,7 @@ static int mkfs_option(struct session *s, struct mkfs_run *r, int c)
 	case 'I': if (parse_size(optarg, &v) || v > 65536) return -EINVAL; r->o.inode_size = (unsigned)v; return 0;
 	case 'N': return parse_number(optarg, UINT32_MAX, &r->o.inodes);
 	case 'i': return parse_size(optarg, &r->o.ratio);
-	case 'm': r->o.reserved = strtod(optarg, &end); return *end || end == optarg || r->o.reserved < 0 || r->o.reserved > 50 ? -EINVAL : 0;
+	case 'm': r->o.reserved = strtod(optarg, &end); return *end || end == optarg || !(r->o.reserved >= 0 && r->o.reserved <= 50) ? -EINVAL : 0;
 	case 'L': r->o.label = optarg; return 0;
 	case 'U': r->o.uuid = optarg; return 0;
 	case 'F': r->o.force = true; return 0;
@@ -294,6 +292,19 @@ static enum img_exit fill(struct session *s, const struct place *p, struct mkfs_
 	return !bad && r->spec ? spec_apply(s, im, r->spec, "/") : bad;
 }
 
+/* Before anything is overwritten. */
+static enum img_exit sources_there(struct session *s, const struct mkfs_run *r)
+{
+	const char *files[] = {r->source, r->spec};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i] && strcmp(files[i], "-") != 0 && access(files[i], R_OK)) {
+			complain(s, IMG_FAILED, -errno, "%s", files[i]);
+			return IMG_FAILED;
+		}
+	return IMG_OK;
+}
+
 enum img_exit command_mkfs(struct session *s, int argc, char **argv)
 {
 	static const struct option longs[] = {{"owner", 1, NULL, 'o'}, {"mode", 1, NULL, 'M'}, {"spec", 1, NULL, 'S'}, {"free", 1, NULL, 'f'}, {0}};
@@ -324,6 +335,8 @@ enum img_exit command_mkfs(struct session *s, int argc, char **argv)
 	} else if (!r.size && stat(p.file, &st)) {
 		bad = usage_error(s, "mkfs", "%s is not there yet: how large is it to be?", p.file);
 	}
+	if (!bad)
+		bad = sources_there(s, &r);
 	if (!bad)
 		bad = mkfs(s, &p, r.size, &r.o);
 	if (!bad && (r.source || r.spec))
