@@ -13,3 +13,6 @@ build/maestro-img: $(IMG_OBJS) build/libmaestro.a
 .PHONY: test-img
 test-img: build/maestro-img ## maestro-img against debugfs, e2fsck, tar and the host's ext2
 	$(Q)tests/img/test-img build/maestro-img
+.PHONY: bench-img
+bench-img: build/maestro-img build/devroot.ext2 ## maestro-img mkfs -d from an archive beside mke2fs -d from a folder, as an ordinary user (SIZE=, ROUNDS=)
+	$(Q)tests/bench/img build/maestro-img build/devroot.ext2
