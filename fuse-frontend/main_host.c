@@ -2,8 +2,8 @@
 /*
  * maestro-fuse IMAGE MOUNTPOINT: mounts an ext2 image through a kernel of our own, without root.
  *
- * Two processes. The keeper opens the image, mounts (by itself as root, else through fusermount3), logs, and unmounts when it is told to end. The
- * server has the kernel: it confines itself first, then mounts the file system, tells whether that went well, gets the FUSE device from the keeper, and serves.
+ * Two processes. The keeper mounts (by itself as root, else through fusermount3), logs, and unmounts when it is told to end. The server has the image and the
+ * kernel: it opens the image, confines itself, then mounts the file system, tells whether that went well, gets the FUSE device from the keeper, and serves.
  * When the keeper dies the server ends too, in order; when the server dies the keeper takes the mount away.
  */
 #include "fs_host.h"
@@ -44,7 +44,7 @@ struct keeper {
 	int control, log; /* to the server; its standard error */
 	FILE *log_file;	  /* log=, or NULL */
 	int ready;	  /* tells the process that waits for us in the foreground; -1: none */
-	bool background;
+	bool mounted, background;
 };
 
 /* ---------------------------------------------------------------- logging */
@@ -55,9 +55,9 @@ static void log_text(const struct keeper *kp, const char *text, int n)
 		fflush(kp->log_file);
 	} else if (kp->background) {
 		syslog(LOG_WARNING, "%.*s", n, text);
-	} else {
-		fprintf(stderr, "%.*s", n, text);
 	}
+	if (!kp->mounted || (!kp->log_file && !kp->background))
+		fprintf(stderr, "%.*s", n, text);
 }
 
 /* What the server said; false when it is gone. */
@@ -104,6 +104,42 @@ static int mount_image(struct front *f, const struct settings *s, const char *di
 	return maestro_node_root(f->k, "/mnt", &f->root);
 }
 
+static void tell_image(const struct settings *s, int err)
+{
+	const char *type = s->type ? s->type : "ext2";
+
+	if (err == -EBUSY)
+		fprintf(stderr, "maestro-fuse: %s is in use: another process has it locked\n", s->image);
+	else if (err == -EINVAL)
+		fprintf(stderr, "maestro-fuse: %s: no %s file system there, or one with features or options that are not supported (offset=, part=)\n", s->image, type);
+	else if ((err == -ENOENT || err == -ENXIO || err == -ENODEV) && s->part)
+		fprintf(stderr, "maestro-fuse: %s has no partition %u\n", s->image, s->part);
+	else
+		fprintf(stderr, "maestro-fuse: %s: %s\n", s->image, strerror(-err));
+}
+
+static int start_kernel(struct front *f, const struct settings *s, char disk[MAESTRO_DISK_NAME])
+{
+	struct maestro_options o = {
+		.size = sizeof(o),
+		.log = kernel_says,
+		.log_level = 5,
+		.memory = (uint64_t)s->memory << 20,
+		.threads = s->vcpus,
+		.huge_pages = true,
+	};
+	int err = maestro_create(&o, &f->k);
+
+	if (err) {
+		fprintf(stderr, "maestro-fuse: cannot start the kernel: %s (memory=%u)\n", strerror(-err), s->memory);
+		return err;
+	}
+	err = settings_open_disk(s, f, disk);
+	if (err)
+		tell_image(s, err);
+	return err;
+}
+
 static int receive_fd(int control)
 {
 	char byte;
@@ -124,14 +160,31 @@ static int receive_fd(int control)
 	return fd;
 }
 
-static int run_server(struct front *f, const struct settings *s, const char *disk, struct fuse_args *args, int control)
+/* Until the file system is mounted; what went wrong is told. 0 or -errno. */
+static int prepare(struct front *f, const struct settings *s)
+{
+	char disk[MAESTRO_DISK_NAME];
+	int err = start_kernel(f, s, disk);
+
+	if (err)
+		return err;
+	err = confine(f);
+	if (err) {
+		fprintf(stderr, "maestro-fuse: the server cannot be confined: %s\n", strerror(-err));
+		return err;
+	}
+	err = mount_image(f, s, disk);
+	if (err)
+		tell_image(s, err);
+	return err;
+}
+
+static int run_server(struct front *f, const struct settings *s, struct fuse_args *args, int control)
 {
 	struct fuse_session *se = fuse_session_new(args, &front_ops, sizeof(front_ops), f);
-	struct report r = {.err = se ? confine(f) : -EINVAL};
+	struct report r = {.err = se ? prepare(f, s) : -EINVAL};
 	int fd;
 
-	if (!r.err)
-		r.err = mount_image(f, s, disk);
 	r.read_only = f->read_only;
 	if (write(control, &r, sizeof(r)) != sizeof(r) || r.err)
 		return 1;
@@ -141,7 +194,7 @@ static int run_server(struct front *f, const struct settings *s, const char *dis
 	return wire_attach(f, se, fd) ? 1 : serve(f, se, control);
 }
 
-static int fork_server(struct keeper *kp, struct front *f, const char *disk, struct fuse_args *args)
+static int fork_server(struct keeper *kp, struct front *f, struct fuse_args *args)
 {
 	int control[2], log[2];
 
@@ -157,7 +210,7 @@ static int fork_server(struct keeper *kp, struct front *f, const char *disk, str
 		if (dup2(log[1], STDERR_FILENO) < 0)
 			_exit(1);
 		setvbuf(stderr, NULL, _IOLBF, 1024);
-		_exit(run_server(f, kp->s, disk, args, control[1]));
+		_exit(run_server(f, kp->s, args, control[1]));
 	}
 	close(control[1]);
 	close(log[1]);
@@ -179,20 +232,6 @@ static int send_fd(int control, int fd)
 
 	memcpy(CMSG_DATA(&u.head), &fd, sizeof(fd));
 	return sendmsg(control, &m, MSG_NOSIGNAL) == 1 ? 0 : -errno;
-}
-
-static void tell_image(const struct settings *s, int err)
-{
-	const char *type = s->type ? s->type : "ext2";
-
-	if (err == -EBUSY)
-		fprintf(stderr, "maestro-fuse: %s is in use: another process has it locked\n", s->image);
-	else if (err == -EINVAL)
-		fprintf(stderr, "maestro-fuse: %s: no %s file system there, or one with features or options that are not supported (offset=, part=)\n", s->image, type);
-	else if ((err == -ENOENT || err == -ENXIO || err == -ENODEV) && s->part)
-		fprintf(stderr, "maestro-fuse: %s has no partition %u\n", s->image, s->part);
-	else
-		fprintf(stderr, "maestro-fuse: %s: %s\n", s->image, strerror(-err));
 }
 
 static int fuse_mount(const struct keeper *kp, struct fuse_args *args, bool read_only)
@@ -332,36 +371,16 @@ static void detach(struct keeper *kp)
 
 static int run_keeper(struct keeper *kp, struct front *f, struct fuse_args *args)
 {
-	struct maestro_options o = {
-		.size = sizeof(o),
-		.log = kernel_says,
-		.log_level = 5,
-		.memory = (uint64_t)kp->s->memory << 20,
-		.threads = kp->s->vcpus,
-		.huge_pages = true,
-	};
-	char disk[MAESTRO_DISK_NAME];
 	struct report r = {.err = -EIO};
-	int signals, err = maestro_create(&o, &f->k);
+	int signals = signal_fd(), err;
 
-	if (err) {
-		fprintf(stderr, "maestro-fuse: cannot start the kernel: %s (memory=%u)\n", strerror(-err), kp->s->memory);
-		return 1;
-	}
-	err = settings_open_disk(kp->s, f, disk);
-	if (err) {
-		tell_image(kp->s, err);
-		return 1;
-	}
-	signals = signal_fd();
-	if (signals < 0 || fork_server(kp, f, disk, args)) {
+	if (signals < 0 || fork_server(kp, f, args)) {
 		perror("maestro-fuse");
 		return 1;
 	}
 	if (recv(kp->control, &r, sizeof(r), 0) != sizeof(r) || r.err) {
 		while (pass_log(kp))
 			;
-		tell_image(kp->s, r.err ? r.err : -EIO);
 		(void)end_server(kp);
 		return 1;
 	}
@@ -371,6 +390,7 @@ static int run_keeper(struct keeper *kp, struct front *f, struct fuse_args *args
 		(void)end_server(kp);
 		return 1;
 	}
+	kp->mounted = true;
 	read_ahead_more(kp->s->mountpoint);
 	detach(kp);
 	keep(kp, signals);
