@@ -63,9 +63,9 @@ static ssize_t read_step(struct file *f, struct mapping *m, struct iov_iter *it,
 	if (unlikely(size - pos < (loff_t)n))
 		n = pos < size ? (size_t)(size - pos) : 0;
 	done = copy_page_to_iter(it, p, off, n);
-	if (f->ra.prev != index || !off)
+	if (load_relaxed(&f->ra.prev) != index || !off)
 		page_mark_accessed(p);
-	f->ra.prev = index;
+	store_relaxed(&f->ra.prev, index);
 	page_put(p);
 	return unlikely(!done && n) ? -EFAULT : (ssize_t)done;
 }

@@ -65,7 +65,7 @@ static void group_adjust(struct ext2_sb *s, u32 group, s32 blocks)
 	gd->free_blocks = blocks < 0 && gd->free_blocks < (u32)-blocks ? 0 : (u16)(gd->free_blocks + blocks);
 	buf_mark_dirty(b);
 	buf_unlock(b);
-	s->free_blocks = blocks < 0 && s->free_blocks < (u32)-blocks ? 0 : s->free_blocks + (u32)blocks;
+	store_relaxed(&s->free_blocks, blocks < 0 && s->free_blocks < (u32)-blocks ? 0 : s->free_blocks + (u32)blocks);
 	s->counts_dirty = true;
 }
 

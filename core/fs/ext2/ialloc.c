@@ -38,7 +38,7 @@ static void count_inode(struct ext2_sb *s, u32 group, s32 inodes, bool dir)
 	buf_mark_dirty(b);
 	buf_unlock(b);
 	if (inodes < 0 || s->free_inodes)
-		s->free_inodes -= (u32)inodes;
+		store_relaxed(&s->free_inodes, s->free_inodes - (u32)inodes);
 	if (dir) {
 		if (inodes > 0 || s->dirs)
 			s->dirs += (u32)inodes;

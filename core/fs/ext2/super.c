@@ -351,7 +351,7 @@ static kerr_t ext2_statfs(struct super *sb, struct kstatfs *out)
 	const struct ext2_sb *s = EXT2_SB(sb);
 	const struct ext2_super *es = s->es;
 	u32 overhead = s->minixdf || s->overhead > s->blocks_count ? 0 : s->overhead;
-	u64 free = (u64)s->free_blocks << s->cluster_bits;
+	u64 free = (u64)load_relaxed(&s->free_blocks) << s->cluster_bits;
 	u64 id[2];
 
 	memcpy(id, es->uuid, sizeof(id));
@@ -363,7 +363,7 @@ static kerr_t ext2_statfs(struct super *sb, struct kstatfs *out)
 		.bfree = free,
 		.bavail = free > es->r_blocks_count ? free - es->r_blocks_count : 0,
 		.files = s->inodes_count,
-		.ffree = s->free_inodes,
+		.ffree = load_relaxed(&s->free_inodes),
 		.fsid = id[0] ^ id[1],
 		.namelen = NAME_MAX,
 	};
