@@ -732,3 +732,21 @@ struct task *sched_host_pick(void)
 	set_current(cpu, cpu->idle, next, hal_time_ns());
 	return next;
 }
+
+void sched_host_hand_over(void) NO_LOCK_ANALYSIS
+{
+	struct cpu *cpu = this_cpu();
+	struct task *prev = cpu->switched_from;
+
+	cpu->switched_from = cpu->idle;
+	__atomic_store_n(&prev->se.on_cpu, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&cpu->rq_lock.v.v, 0, __ATOMIC_RELEASE);
+}
+
+void sched_host_resume(void) NO_LOCK_ANALYSIS
+{
+	struct cpu *cpu = this_cpu();
+
+	if (unlikely(!rq_trylock_raw(cpu)))
+		spin_lock_slow(&cpu->rq_lock);
+}

@@ -266,6 +266,8 @@ static struct task *park(struct hosted *h, struct host_thread *t)
 	park_remove(h, t);
 	host_unlock(h);
 	take_vcpu(v);
+	if (task)
+		sched_host_resume();
 	return task;
 }
 
@@ -295,11 +297,12 @@ static void grant(struct hosted *h, struct host_thread *t, struct hosted_vcpu *v
 	host_cond_signal(t->cond);
 }
 
-/* Gives this vCPU, with the run queue's lock, to the thread of `next`, and parks. */
+/* Gives this vCPU to the thread of `next`, which may be carrying another one and only gets it when it parks; and parks. The run queue's lock is held at entry. */
 static struct task *hand_over(struct hosted *h, struct host_thread *self, struct task *next)
 {
 	struct hosted_vcpu *v = vcpu();
 
+	sched_host_hand_over();
 	HOSTED_TLS_SET(vcpu, NULL);
 	host_lock(h);
 	grant(h, next->ctx.thread, v, next);

@@ -153,6 +153,12 @@ bool sched_host_leave(struct task *t);
  * lock held; timers_next() tells until when to wait.
  */
 struct task *sched_host_pick(void);
+/*
+ * In hal_context_switch(), when another host thread is to continue the next task but may be busy for long, with what might even need this run queue:
+ * the task before is off the CPU now, and the lock is released. Who continues the task calls sched_host_resume() first, which locks again.
+ */
+void sched_host_hand_over(void);
+void sched_host_resume(void);
 
 /* Kernel threads: no user side, never signalled. fn returns to end it. The task is returned with a reference for the caller. */
 kerr_t kthread_create(struct task **out, void (*fn)(void *), void *arg, const char *name) __must_check;
