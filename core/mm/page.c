@@ -142,6 +142,12 @@ void page_stats(struct mem_info *out)
 	out->commit_limit = div_u64(out->total * mm->overcommit_ratio, 100);
 }
 
+/* Its own CPU's alone to change; others read it (page_free_count()). */
+static void cache_count(struct page_cpu_cache *c, int more)
+{
+	store_relaxed(&c->count, c->count + (unsigned)more);
+}
+
 /* --- single pages --- */
 static void cache_refill(struct page_state *ps, struct page_cpu_cache *c, unsigned z, u32 floor)
 {
@@ -152,7 +158,7 @@ static void cache_refill(struct page_state *ps, struct page_cpu_cache *c, unsign
 		if (!p)
 			break;
 		list_add_tail(&c->pages, &p->lru);
-		c->count++;
+		cache_count(c, 1);
 	}
 	spin_unlock(&ps->lock);
 }
@@ -164,7 +170,7 @@ static void cache_drain(struct page_state *ps, struct page_cpu_cache *c, unsigne
 		struct page *p = list_last(&c->pages, struct page, lru);
 
 		list_del(&p->lru);
-		c->count--;
+		cache_count(c, -1);
 		buddy_free(ps, p, 0);
 	}
 	spin_unlock(&ps->lock);
@@ -184,7 +190,7 @@ static struct page *cached_alloc(struct page_state *ps, unsigned z, u32 floor)
 	if (likely(c->count)) {
 		p = list_first(&c->pages, struct page, lru);
 		list_del(&p->lru);
-		c->count--;
+		cache_count(c, -1);
 	}
 	hal_irq_restore(flags);
 	preempt_enable();
@@ -200,7 +206,8 @@ static void cached_free(struct page_state *ps, struct page *p, unsigned z)
 	flags = hal_irq_save();
 	c = &ps->cpu[this_cpu()->id][z];
 	list_add(&c->pages, &p->lru);
-	if (unlikely(++c->count > ps->cache_high))
+	cache_count(c, 1);
+	if (unlikely(c->count > ps->cache_high))
 		cache_drain(ps, c, ps->batch);
 	hal_irq_restore(flags);
 	preempt_enable();

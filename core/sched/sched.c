@@ -361,7 +361,7 @@ static void put_prev(struct cpu *cpu, struct task *prev, bool preempted)
 			rq_count_out(cpu, prev);
 			prev->se.nvcsw++;
 			if (state & (TASK_UNINTERRUPTIBLE | TASK_KILLABLE))
-				cpu->nr_uninterruptible++;
+				store_relaxed(&cpu->nr_uninterruptible, cpu->nr_uninterruptible + 1);
 			if (state & (TASK_DEAD | TASK_ZOMBIE))
 				cpu->dead = prev;
 			return;
@@ -551,7 +551,7 @@ bool task_wake(struct task *t, unsigned states)
 		task_rq_unlock(cpu, flags);
 	} else {
 		if (state & (TASK_UNINTERRUPTIBLE | TASK_KILLABLE))
-			cpu->nr_uninterruptible--;
+			store_relaxed(&cpu->nr_uninterruptible, cpu->nr_uninterruptible - 1);
 		rq_activate(cpu, t, false, flags);
 	}
 	return true;

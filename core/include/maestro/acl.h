@@ -15,7 +15,7 @@
 /* A list gives nobody but the owner more than the mode's group bits: without these it need not be asked. */
 static inline bool inode_may_have_acl(const struct inode *inode)
 {
-	return !(READ_ONCE(inode->flags) & INODE_NO_ACL) && (inode->mode & 0070) && (inode->sb->flags & MS_POSIXACL);
+	return !(load_relaxed(&inode->flags) & INODE_NO_ACL) && (inode->mode & 0070) && (inode->sb->flags & MS_POSIXACL);
 }
 
 enum { ACL_USER_OBJ = 1, ACL_USER = 2, ACL_GROUP_OBJ = 4, ACL_GROUP = 8, ACL_MASK = 16, ACL_OTHER = 32 };
