@@ -54,7 +54,7 @@ class Suite:
     setup      shell commands for a new machine, after PREPARE
     disk       an image that is mounted at /suite; what is written to it is forgotten, as with the root
     groups     where starting costs more than testing: groups(names) gives lists of names that one command may run together,
-               command(*names); passed(seconds, out) gives {name: (seconds, part of the output)} of those that certainly passed.
+               command(*names); passed(out) gives {name: (seconds of the guest, part of the output)} of those that certainly passed.
                The others are run by themselves
     """
 
@@ -196,8 +196,8 @@ class Runner:
 
     def group(self, names):
         """Rows of those that passed when they ran together."""
-        took, status, out = self.execute(names, sum(map(self.suite.limit, names)))
-        passed = {} if status is None else self.suite.passed(took, out)
+        _, status, out = self.execute(names, sum(map(self.suite.limit, names)))
+        passed = {} if status is None else self.suite.passed(out)
         return [self.record(name, own, 0, said, *self.suite.judge(0, said)) for name, (own, said) in passed.items()]
 
     def every(self, todo):

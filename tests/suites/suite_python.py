@@ -25,6 +25,7 @@ LAST = ("test_concurrent_futures", "test_multiprocessing_fork", "test_multiproce
 LONG = 900
 # Modules that one interpreter runs after each other, where each has little to do.
 TOGETHER = 8
+UNITS = {"hour": 3600, "min": 60, "sec": 1, "ms": 0.001}
 
 
 def listing(path):
@@ -62,12 +63,15 @@ def groups(names):
     return [simple[i:i + TOGETHER] for i in range(0, len(simple), TOGETHER)]
 
 
-def passed(took, out):
+def passed(out):
     """What regrtest has left behind without a bad word: "0:01:05 load avg: 0.90 [2/8] test_b -- test_a failed (1 error)"."""
-    text, summary, _ = out.partition("\n== Tests result")
+    text, _, summary = out.partition("\n== Tests result")
     parts = re.split(r"(?m)^(\d+:\d\d:\d\d) (?:load avg: \S+ )?\[ *\d+/\d+(?:/\d+)?\] (test_\S+)(?: -- [^\n]*)?\n", text)[1:]
     starts = [sum(int(n) * unit for n, unit in zip(clock.split(":"), (3600, 60, 1))) for clock in parts[::3]]
-    ends = starts[1:] + ([took] if summary else [])
+    duration = re.search(r"(?m)^Total duration: (.*)$", summary)
+    ends = starts[1:]
+    if duration:
+        ends.append(sum(float(n) * UNITS[unit] for n, unit in re.findall(r"([\d.]+) (hour|min|sec|ms)", duration[1])))
     bad = re.findall(r"(?m)(?:^|-- )(test_\S+) (?:failed|crashed|skipped|timed out|ran no tests|interrupted)\b", text)
     return {name: (end - start, said) for name, said, start, end in zip(parts[1::3], parts[2::3], starts, ends) if name not in bad}
 
