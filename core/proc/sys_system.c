@@ -220,6 +220,14 @@ static bool is_meant(const struct task *t, int which, int who)
 	}
 }
 
+/* One process: what was set, or 0. Of several: what a thread works with that set nothing, by its niceness. */
+static u32 ioprio_of(const struct task *t, int which)
+{
+	if (which == IOPRIO_WHO_PROCESS || IOPRIO_CLASS(t->ioprio))
+		return t->ioprio;
+	return (t->se.rt_priority ? IOPRIO_RT : IOPRIO_BE) << 13 | (u32)(t->se.nice + 20) / 5;
+}
+
 /* Sets (set true) or finds the most urgent. Tree lock held. *found: any thread was meant. */
 static long ioprio_walk(int which, int who, bool set, u32 prio, bool *found)
 {
@@ -230,13 +238,12 @@ static long ioprio_walk(int which, int who, bool set, u32 prio, bool *found)
 
 	for_each_proc(p)
 		list_for_each(t, &p->threads, thread_node) {
-			u32 has = t->ioprio ? t->ioprio : IOPRIO_BE << 13 | 4;
 
 			if (!is_meant(t, which, who))
 				continue;
 			*found = true;
 			if (!set) {
-				best = MIN(best, (long)has);
+				best = MIN(best, (long)ioprio_of(t, which));
 				continue;
 			}
 			if (t->cred->uid != c->euid && t->cred->uid != c->uid && !capable(CAP_SYS_NICE))

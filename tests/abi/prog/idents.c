@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* User and group ids, groups, capabilities, uname, sysinfo, getrandom, odd calls. */
 #include "../abi.h"
+#include <sys/resource.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <sys/fsuid.h>
@@ -132,6 +133,16 @@ int main(void)
 	CALL("swapon missing", syscall(SYS_swapon, "none", 0));
 	CALL("socketcall bad", syscall(SYS_socketcall, 99, NULL));
 	CALL("ipc bad", syscall(SYS_ipc, 99, 0, 0, 0, 0));
+	CHILD("ioprio", setpgid(0, 0);
+		CALL("never set", syscall(SYS_ioprio_get, 1, 0));
+		CALL("of a group", syscall(SYS_ioprio_get, 2, 0));
+		CALL("nicer", setpriority(PRIO_PROCESS, 0, 7));
+		CALL("of a nice group", syscall(SYS_ioprio_get, 2, 0));
+		CALL("set", syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 6));
+		CALL("then", syscall(SYS_ioprio_get, 1, 0));
+		CALL("then of the group", syscall(SYS_ioprio_get, 2, 0));
+		CALL("of none", syscall(SYS_ioprio_get, 1, 99999)));
+	CALL("ioprio of init", syscall(SYS_ioprio_get, 1, 1));
 	CALL("kcmp self", syscall(SYS_kcmp, getpid(), getpid(), 0, 0, 0));
 	CALL("pidfd", syscall(SYS_pidfd_open, getpid(), 0));
 	CALL("pidfd missing", syscall(SYS_pidfd_open, 99999, 0));
