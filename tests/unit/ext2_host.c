@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static const char *const geometry[] = {"-b 1024", "-b 2048", "-b 4096", "-b 1024 -I 256 -O ^dir_index", "-b 4096 -O ^sparse_super,^large_file,^resize_inode -I 128"};
@@ -285,6 +286,98 @@ START_TEST(index_of_names)
 }
 END_TEST
 
+/* The line of /proc/mounts of /mnt. */
+static const char *mount_line(struct maestro *k)
+{
+	static char text[4096];
+	int fd;
+	ssize_t n;
+
+	if (maestro_mkdir(k, "/proc", 0755) != -EEXIST)
+		OK(maestro_mount(k, "proc", "/proc", "proc", 0, NULL));
+	OK(fd = maestro_open(k, "/proc/mounts", O_RDONLY));
+	n = maestro_read(k, fd, text, sizeof(text) - 1);
+	ck_assert_int_gt(n, 0);
+	text[n] = 0;
+	OK(maestro_close(k, fd));
+	return strstr(text, " /mnt ");
+}
+
+START_TEST(options)
+{
+	static const struct {
+		const char *given, *said;
+	} good[] = {
+		{"grpid", "rw,relatime,grpid"}, {"grpid,nogrpid,bsdgroups,sysvgroups", "rw,relatime"}, {"noacl", "rw,relatime,noacl"}, {"noacl,acl,user_xattr,debug", "rw,relatime"},
+		{"minixdf,noreservation", "minixdf"}, {"minixdf,bsddf,noreservation,reservation,check=none,nocheck", "rw,relatime"}, {"noreservation", ",noreservation"},
+		{"resuid=5,resgid=6", "resuid=5,resgid=6"}, {"errors=remount-ro", "errors=remount-ro"}, {"sb=1", ",sb=1"},
+	};
+	static const char *const bad[] = {"resgid=x", "sb=", "errors=sometimes", "grpid=1", "colour", "check=all"};
+	const char *image = unit_image("-b 1024", 4);
+	struct maestro *k = unit_new();
+	char disk[MAESTRO_DISK_NAME];
+
+	OK(maestro_disk_add_file(k, image, 0, disk));
+	OK(maestro_mkdir(k, "/mnt", 0755));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		FAILS(maestro_mount(k, "/dev/vda", "/mnt", "ext2", 0, bad[i]), EINVAL);
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		const char *line;
+
+		OK(maestro_mount(k, "/dev/vda", "/mnt", "ext2", 0, good[i].given));
+		line = mount_line(k);
+		ck_assert_msg(line && strstr(line, good[i].said), "%s: %s", good[i].given, line);
+		OK(maestro_umount(k, "/mnt", 0));
+	}
+	unit_end(k);
+	unit_fsck(image);
+}
+END_TEST
+
+/* Features that are not known: of the incompatible ones no mount, of the others none for writing; the log says which. */
+START_TEST(unknown_features)
+{
+	static char log[65536];
+	const char *image = unit_image("-b 1024", 4);
+	struct maestro *k = unit_new();
+	char disk[MAESTRO_DISK_NAME];
+	uint32_t words[3]; /* compat, incompat, ro_compat */
+	int fd = open(image, O_RDWR);
+	long n;
+
+	ck_assert_int_eq(pread(fd, words, sizeof(words), 1024 + 92), sizeof(words));
+	OK(maestro_disk_add_file(k, image, 0, disk));
+	OK(maestro_mkdir(k, "/mnt", 0755));
+	FAILS(maestro_mount(k, "/dev/vda", "/mnt", "ext3", 0, NULL), EINVAL); /* there is no journal */
+	for (int i = 0; i < 3; i++) {
+		uint32_t old = words[1];
+
+		words[1] |= i == 0 ? 0x40 : i == 1 ? 0x800000 : 0; /* extents, unknown, none */
+		if (i == 2)
+			words[2] |= 0x400000;
+		ck_assert_int_eq(pwrite(fd, words, sizeof(words), 1024 + 92), sizeof(words));
+		OK(maestro_disk_remove(k, "vda"));
+		OK(maestro_disk_add_file(k, image, 0, disk));
+		if (i < 2)
+			FAILS(maestro_mount(k, "/dev/vda", "/mnt", "ext2", 0, NULL), EINVAL);
+		words[1] = old;
+	}
+	OK(maestro_mount(k, "/dev/vda", "/mnt", "ext2", 0, NULL));
+	FAILS(maestro_mkdir(k, "/mnt/d", 0755), EROFS);
+	OK(maestro_umount(k, "/mnt", 0));
+	n = maestro_syscall(k, SYS_syslog, 3, log, sizeof(log) - 1);
+	ck_assert_int_gt(n, 0);
+	log[n] = 0;
+	ck_assert_ptr_nonnull(strstr(log, "cannot mount as ext3: there is no journal"));
+	ck_assert_ptr_nonnull(strstr(log, "it is an ext4 file system, with features: extent"));
+	ck_assert_ptr_nonnull(strstr(log, "unsupported features: 0x800000"));
+	ck_assert_ptr_nonnull(strstr(log, "these features are not written: 0x400000"));
+	unit_end(k);
+	close(fd);
+	unlink(image);
+}
+END_TEST
+
 /* The number that debugfs prints. */
 static unsigned debugfs_number(const char *image, const char *request)
 {
@@ -466,6 +559,8 @@ Suite *suite_ext2(void)
 	tcase_add_loop_test(t, index_of_names, 0, 4);
 	tcase_add_test(t, unsorted_index);
 	tcase_add_test(t, endless_journal);
+	tcase_add_test(t, options);
+	tcase_add_test(t, unknown_features);
 	tcase_add_loop_test(t, random_tree, 0, GEOMETRIES);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, ext2_admin_case());

@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <mqueue.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
@@ -162,6 +164,109 @@ START_TEST(posix_queues)
 }
 END_TEST
 
+/* One who waits for the other side of a queue: the sender of "more" to a full one, or the receiver from an empty one. */
+static void *queue_waiter(void *receive)
+{
+	char buf[16] = "";
+	long ret = receive ? maestro_syscall(k, SYS_mq_timedreceive, sem, buf, 16, NULL, NULL) : maestro_syscall(k, SYS_mq_timedsend, sem, "more", 5, 0, NULL);
+
+	maestro_thread_exit(k);
+	return (void *)(receive && ret == 5 && strcmp(buf, "hello") ? -1 : ret);
+}
+
+static long joined(pthread_t t)
+{
+	void *ret;
+
+	pthread_join(t, &ret);
+	return (long)ret;
+}
+
+/* What the file of the queue says, /q/queue. */
+static const char *queue_file(void)
+{
+	static char text[120];
+	int fd = maestro_open(k, "/q/queue", O_RDONLY);
+	ssize_t n = maestro_read(k, fd, text, sizeof(text) - 1);
+
+	ck_assert_int_gt(n, 0);
+	text[n] = 0;
+	ck_assert_int_eq(maestro_read(k, fd, text + n, 1), 0);
+	OK(maestro_close(k, fd));
+	return text;
+}
+
+START_TEST(posix_queues_wait)
+{
+	struct mq_attr a = {.mq_maxmsg = 1, .mq_msgsize = 16};
+	struct pollfd p;
+	char buf[16];
+	pthread_t t;
+
+	k = instance_for_threads();
+	OK(sem = (int)maestro_syscall(k, SYS_mq_open, "queue", O_RDWR | O_CREAT, 0600, &a));
+	OK(maestro_mkdir(k, "/q", 0755));
+	OK(maestro_mount(k, "none", "/q", "mqueue", 0, NULL));
+	ck_assert_str_eq(queue_file(), "QSIZE:0          NOTIFY:0     SIGNO:0     NOTIFY_PID:0     \n");
+	p = (struct pollfd){.fd = sem, .events = POLLIN | POLLOUT};
+	ck_assert_int_eq(maestro_poll(k, &p, 1, 0), 1);
+	ck_assert_int_eq(p.revents, POLLOUT);
+	ck_assert_int_eq(pthread_create(&t, NULL, queue_waiter, (void *)1), 0);
+	OK(maestro_syscall(k, SYS_mq_timedsend, sem, "hello", 6, 3, NULL));
+	ck_assert_int_eq(joined(t), 6);
+	OK(maestro_syscall(k, SYS_mq_timedsend, sem, "first", 6, 0, NULL));
+	ck_assert(!strncmp(queue_file(), "QSIZE:6 ", 8));
+	ck_assert_int_eq(maestro_poll(k, &p, 1, 0), 1);
+	ck_assert_int_eq(p.revents, POLLIN);
+	ck_assert_int_eq(pthread_create(&t, NULL, queue_waiter, NULL), 0);
+	ck_assert_int_eq(maestro_syscall(k, SYS_mq_timedreceive, sem, buf, 16, NULL, NULL), 6);
+	ck_assert_str_eq(buf, "first");
+	ck_assert_int_eq(joined(t), 0);
+	ck_assert_int_eq(maestro_syscall(k, SYS_mq_timedreceive, sem, buf, 16, NULL, NULL), 5);
+	ck_assert_str_eq(buf, "more");
+	OK(maestro_umount(k, "/q", 0));
+	unit_end(k);
+}
+END_TEST
+
+/* One may be told of the first message of an empty queue, once. */
+START_TEST(posix_queues_tell)
+{
+	struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = 7};
+	uint64_t set = 1ull << (SIGUSR1 - 1);
+	struct timespec none = {0};
+	siginfo_t info;
+	char buf[8192];
+	int q;
+
+	k = unit_new();
+	OK(maestro_mkdir(k, "/q", 0755));
+	OK(maestro_mount(k, "none", "/q", "mqueue", 0, NULL));
+	OK(maestro_syscall(k, SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, 8));
+	OK(q = (int)maestro_syscall(k, SYS_mq_open, "queue", O_RDWR | O_CREAT, 0600, NULL));
+	OK(maestro_syscall(k, SYS_mq_notify, q, &ev));
+	FAILS(maestro_syscall(k, SYS_mq_notify, q, &ev), EBUSY);
+	ck_assert_ptr_nonnull(strstr(queue_file(), " SIGNO:10 "));
+	ck_assert_ptr_nonnull(strstr(queue_file(), " SIGNO:0 ")); /* any close of the queue by that process ends it */
+	OK(maestro_syscall(k, SYS_mq_notify, q, &ev));
+	for (int i = 0; i < 2; i++)
+		OK(maestro_syscall(k, SYS_mq_timedsend, q, "x", 1, 0, NULL));
+	ck_assert_int_eq(maestro_syscall(k, SYS_rt_sigtimedwait, &set, &info, &none, 8), SIGUSR1);
+	ck_assert_int_eq(info.si_code, SI_MESGQ);
+	ck_assert_int_eq(info.si_value.sival_int, 7);
+	FAILS(maestro_syscall(k, SYS_rt_sigtimedwait, &set, &info, &none, 8), EAGAIN);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(maestro_syscall(k, SYS_mq_timedreceive, q, buf, sizeof(buf), NULL, NULL), 1);
+	OK(maestro_syscall(k, SYS_mq_notify, q, &ev));
+	OK(maestro_syscall(k, SYS_mq_notify, q, NULL)); /* not any more */
+	OK(maestro_syscall(k, SYS_mq_timedsend, q, "x", 1, 0, NULL));
+	FAILS(maestro_syscall(k, SYS_rt_sigtimedwait, &set, &info, &none, 8), EAGAIN);
+	OK(maestro_close(k, q));
+	OK(maestro_umount(k, "/q", 0));
+	unit_end(k);
+}
+END_TEST
+
 static uint32_t word;
 
 static void *pi_locker(void *arg)
@@ -206,6 +311,8 @@ Suite *suite_ipc(void)
 	tcase_add_test(t, messages);
 	tcase_add_test(t, segments);
 	tcase_add_test(t, posix_queues);
+	tcase_add_test(t, posix_queues_wait);
+	tcase_add_test(t, posix_queues_tell);
 	tcase_add_test(t, pi_futex);
 	suite_add_tcase(s, t);
 	return s;
