@@ -684,6 +684,8 @@ static kerr_t set_locked(struct inode *inode, const struct key *k, const void *v
 		return KERR(EEXIST);
 	if (!there && (!val || (flags & XATTR_REPLACE)))
 		return KERR(ENODATA);
+	if (size > bs)
+		return KERR(ENOSPC);
 	/* Check: build what will be there. */
 	if (body->room && val) {
 		err = place_build(inode, body, body_mem, body->old.size, 0, false, k, val, size);
@@ -717,18 +719,20 @@ kerr_t ext2_setxattr(struct inode *inode, const char *name, const void *val, siz
 	struct place body = { 0 }, block = { 0 };
 	struct key k;
 	kerr_t err = key_parse(name, &k);
+	bool acl;
 	u8 *mem;
 
 	if (err)
 		return err;
 	if (k.index == IDX_TRUSTED && !capable(CAP_SYS_ADMIN))
 		return KERR(EPERM);
-	if (size > s->block_size)
+	acl = val && (k.index == IDX_ACL_ACCESS || k.index == IDX_ACL_DEFAULT);
+	if (acl && size > s->block_size)
 		return KERR(ENOSPC);
 	mem = kmalloc(3 * (size_t)s->block_size, GFP_NOFS);
 	if (!mem)
 		return KERR(ENOMEM);
-	if (val && (k.index == IDX_ACL_ACCESS || k.index == IDX_ACL_DEFAULT)) {
+	if (acl) {
 		size = acl_import(val, size, mem + 2 * (size_t)s->block_size);
 		val = mem + 2 * (size_t)s->block_size;
 	}
