@@ -85,31 +85,6 @@ void mapping_init(struct mapping *m, struct inode *inode, const struct mapping_o
 	list_init(&m->i_mmap);
 }
 
-void mapping_set_error(struct mapping *m, int err)
-{
-	unsigned long irq = spin_lock_irqsave(&m->lock);
-
-	m->wb_err = err;
-	m->wb_err_seq++;
-	spin_unlock_irqrestore(&m->lock, irq);
-}
-
-kerr_t mapping_check_error(struct mapping *m, u32 *seen)
-{
-	kerr_t err = KERR(0);
-	unsigned long irq;
-
-	if (load_relaxed(&m->wb_err_seq) == *seen)
-		return KERR(0);
-	irq = spin_lock_irqsave(&m->lock);
-	if (*seen != m->wb_err_seq) {
-		*seen = m->wb_err_seq;
-		err = kerr_of(m->wb_err);
-	}
-	spin_unlock_irqrestore(&m->lock, irq);
-	return err;
-}
-
 struct page *mapping_find(struct mapping *m, pgoff_t index)
 {
 	unsigned long irq = spin_lock_irqsave(&m->lock);
@@ -439,13 +414,12 @@ void page_end_writeback(struct page *p, int err)
 	struct mm_state *s = mm_state();
 	unsigned long irq;
 
-	if (err)
-		page_set(p, PG_ERROR);
-	irq = spin_lock_irqsave(&m->lock);
 	if (err) {
-		m->wb_err = err;
-		m->wb_err_seq++;
+		page_set(p, PG_ERROR);
+		errseq_set(&m->wb_err, err);
+		errseq_set(&m->inode->sb->wb_err, err);
 	}
+	irq = spin_lock_irqsave(&m->lock);
 	xa_clear_mark(&m->pages, p->index, XA_MARK_WRITEBACK);
 	page_clear(p, PG_WRITEBACK);
 	spin_unlock_irqrestore(&m->lock, irq);

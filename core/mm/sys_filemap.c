@@ -115,7 +115,7 @@ static long sync_range(struct file *f, loff_t off, loff_t n, unsigned flags)
 	if (flags & (SYNC_WAIT_BEFORE | SYNC_WRITE | SYNC_WAIT_AFTER))
 		err = mapping_write_range(m, off, end, flags & (SYNC_WAIT_BEFORE | SYNC_WAIT_AFTER));
 	if (!err && (flags & (SYNC_WAIT_BEFORE | SYNC_WAIT_AFTER)))
-		err = mapping_check_error(m, &f->wb_err_seen);
+		err = errseq_check(&m->wb_err, &f->wb_err_seen);
 	return kerr_code(err);
 }
 

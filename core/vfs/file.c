@@ -98,7 +98,8 @@ kerr_t file_finish_open(struct file *f, u32 flags)
 			return KERR(EOVERFLOW);
 		f->ra.max_pages = 32;
 	}
-	f->wb_err_seen = inode->mapping->wb_err_seq;
+	f->wb_err_seen = errseq_sample(&inode->mapping->wb_err);
+	f->sb_err_seen = errseq_sample(&f->path.mnt->sb->wb_err);
 	err = file_pick_ops(f, inode);
 	if (err)
 		return err;

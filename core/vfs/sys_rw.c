@@ -367,7 +367,7 @@ long sys_syncfs(int fd)
 {
 	struct file *f = fd_get(fd);
 	struct super *sb;
-	kerr_t err;
+	kerr_t err, lost;
 
 	if (!f)
 		return -EBADF;
@@ -375,8 +375,9 @@ long sys_syncfs(int fd)
 	rwsem_read_lock(&sb->umount_sem);
 	err = super_sync(sb, true);
 	rwsem_read_unlock(&sb->umount_sem);
+	lost = errseq_check(&sb->wb_err, &f->sb_err_seen);
 	file_put(f);
-	return kerr_code(err);
+	return kerr_code(err ? err : lost);
 }
 
 /* ---------------------------------------------------------------- directories */

@@ -533,17 +533,6 @@ static int put_synced(const char *path)
 	return err;
 }
 
-/* The directories, then all else: what a directory's pages met is told by its fsync only. */
-static int sync_all(int root)
-{
-	int d = maestro_open(k, "/mnt/d", O_RDONLY | O_DIRECTORY), err = maestro_fsync(k, root);
-
-	OK(d);
-	err |= maestro_fsync(k, d);
-	OK(maestro_close(k, d));
-	return err | maestro_syncfs(k, root);
-}
-
 /* One write of many is lost: a sync says so. What comes later is written, and what e2fsck finds it can repair. */
 START_TEST(lost_writes_and_e2fsck)
 {
@@ -562,10 +551,10 @@ START_TEST(lost_writes_and_e2fsck)
 		OK(maestro_mkdir(k, "/mnt/d", 0755));
 		err = put_synced("/mnt/d/f");
 		OK(maestro_symlink(k, "a/target", "/mnt/d/s"));
-		err |= sync_all(root);
+		err |= maestro_syncfs(k, root);
 		OK(maestro_rename(k, "/mnt/d/f", "/mnt/g"));
 		err |= put_synced("/mnt/d/h");
-		err |= sync_all(root);
+		err |= maestro_syncfs(k, root);
 		OK(maestro_fault_counts(k, &seen));
 		OK(maestro_fault_plan(k, NULL));
 		if (seen.writes >= plan.write_nth) {
@@ -590,6 +579,50 @@ START_TEST(lost_writes_and_e2fsck)
 	}
 	ck_assert_uint_gt(lost, 10);
 	ck_assert_uint_gt(clean, 4 * repaired);
+}
+END_TEST
+
+/* A page of a file is lost. syncfs(2) tells each that had the file system open, once; then fsync(2) who has the file. */
+START_TEST(lost_pages_are_told)
+{
+	struct maestro_faults plan = {.size = sizeof(plan), .write_nth = 1};
+	const char *image = unit_image("-b 4096", 2);
+	static const char data[9000] = "data";
+	int fd, fs[2], late;
+
+	k = unit_new();
+	unit_mount(k, image);
+	OK(fd = maestro_open(k, "/mnt/f", O_CREAT | O_WRONLY, 0644));
+	for (int i = 0; i < 2; i++)
+		OK(fs[i] = maestro_open(k, "/mnt", O_RDONLY));
+	OK(maestro_syncfs(k, fs[0]));
+	ck_assert_int_eq(maestro_write(k, fd, data, sizeof(data)), sizeof(data));
+	OK(maestro_fault_plan(k, &plan));
+	maestro_sync(k);
+	OK(maestro_fault_plan(k, NULL));
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(maestro_syncfs(k, fs[i]), -EIO);
+		OK(maestro_syncfs(k, fs[i]));
+	}
+	OK(late = maestro_open(k, "/mnt", O_RDONLY));
+	OK(maestro_syncfs(k, late));
+	OK(maestro_close(k, late));
+	/* The file's own error has been told to nobody yet: also who opens it now learns of it. */
+	OK(late = maestro_open(k, "/mnt/f", O_WRONLY));
+	ck_assert_int_eq(maestro_fsync(k, late), -EIO);
+	OK(maestro_fsync(k, late));
+	ck_assert_int_eq(maestro_fsync(k, fd), -EIO);
+	OK(maestro_fsync(k, fd));
+	OK(maestro_close(k, late));
+	OK(late = maestro_open(k, "/mnt/f", O_WRONLY));
+	OK(maestro_fsync(k, late));
+	OK(maestro_close(k, late));
+	OK(maestro_close(k, fd));
+	for (int i = 0; i < 2; i++)
+		OK(maestro_close(k, fs[i]));
+	unit_umount(k);
+	unit_end(k);
+	unlink(image);
 }
 END_TEST
 
@@ -686,6 +719,7 @@ Suite *suite_failures(void)
 	tcase_add_test(t, all_numbers);
 	tcase_add_test(t, every_write);
 	tcase_add_test(t, lost_writes_and_e2fsck);
+	tcase_add_test(t, lost_pages_are_told);
 	tcase_add_test(t, little_memory);
 	tcase_add_test(t, many_names);
 	suite_add_tcase(s, t);

@@ -573,7 +573,7 @@ kerr_t ext2_fsync(struct file *f, loff_t start, loff_t end, bool datasync)
 
 	(void)datasync; /* an inode that is dirty for its times only is cheap enough to write */
 	err = mapping_write_range(inode->mapping, start, end, true);
-	e = mapping_check_error(inode->mapping, &f->wb_err_seen);
+	e = errseq_check(&inode->mapping->wb_err, &f->wb_err_seen);
 	if (e)
 		err = e;
 	if (READ_ONCE(inode->state) & (I_DIRTY | I_DIRTY_TIME)) {

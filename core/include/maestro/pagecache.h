@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <maestro/errseq.h>
 #include <maestro/lock.h>
 #include <maestro/page.h>
 #include <maestro/uaccess.h>
@@ -59,8 +60,7 @@ struct mapping {
 	struct spinlock i_mmap_lock;
 	struct list i_mmap;		/* [i_mmap_lock] vmas */
 	struct atomic writable_maps;	/* shared writable maps */
-	u32 wb_err_seq;			/* [lock] errors since creation: each reported once per open file */
-	int wb_err;			/* [lock] the last one, negative */
+	struct errseq wb_err;		/* of its pages' write-back */
 	u32 flags;			/* [c] MAPPING_* */
 	enum gfp gfp;			/* [c] for its pages */
 	ktime_t dirtied;		/* [lock] when its first dirty page of now became so */
@@ -68,9 +68,6 @@ struct mapping {
 };
 enum { MAPPING_SHMEM = 1 /* the pages are the only copy: never written, never dropped while dirty */ };
 void mapping_init(struct mapping *m, struct inode *inode, const struct mapping_ops *ops);
-void mapping_set_error(struct mapping *m, int err);
-/* fsync's report: KERR of the error if one happened since *seen, which is advanced. */
-kerr_t mapping_check_error(struct mapping *m, u32 *seen) __must_check;
 
 /* With a reference, or NULL. Not locked. */
 struct page *mapping_find(struct mapping *m, pgoff_t index);

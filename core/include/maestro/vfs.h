@@ -367,6 +367,7 @@ struct super {
 	struct spinlock dirty_lock;
 	struct list dirty;  /* [dirty_lock] inodes */
 	struct list node;   /* [vfs.supers_lock] */
+	struct errseq wb_err; /* of pages of any of its files */
 	void *priv;
 };
 struct fs_type {
@@ -475,7 +476,7 @@ struct file {
 	struct mutex pos_mutex;
 	loff_t pos;		    /* [pos_mutex] */
 	struct readahead ra;	    /* [o]-ish: races are harmless */
-	u32 wb_err_seen;	    /* [mapping.lock] */
+	u32 wb_err_seen, sb_err_seen; /* [a] errors of write-back that who has it was told of: of the file, of its file system */
 	void *priv;
 	struct list epoll_links;    /* [vfs.epoll_mutex] */
 	struct file *defer_next;    /* [vfs.defer_lock] */
