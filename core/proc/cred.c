@@ -76,7 +76,8 @@ kerr_t cred_prepare(struct cred **out)
 
 	if (!c)
 		return KERR(ENOMEM);
-	*c = *old;
+	/* all but the count of the old one, which others change meanwhile */
+	memcpy((u8 *)c + offsetof(struct cred, uid), (const u8 *)old + offsetof(struct cred, uid), sizeof(*c) - offsetof(struct cred, uid));
 	atomic_set(&c->refs, 1);
 	atomic_inc(&c->groups->refs);
 	atomic_inc(&c->user->refs);

@@ -191,7 +191,7 @@ static bool leave_tree_locked(struct task *t)
 	rusage_of_task(t, &usage);
 	rusage_add(&p->self_dead, &usage);
 	t->utime = t->stime = t->min_flt = t->maj_flt = 0;
-	p->nthreads--;
+	store_relaxed(&p->nthreads, p->nthreads - 1); /* leave_tree() looks without the lock */
 	kernel()->proc.nr_threads--;
 	if (t != p->leader)
 		list_del(&t->thread_node);
