@@ -215,7 +215,7 @@ static void make_templates(void)
 static bool is_wait_without_time(long nr)
 {
 	static const uint16_t left_out[] = { SYS_pause, SYS_rt_sigsuspend, SYS_kill, SYS_tkill, SYS_tgkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_pidfd_send_signal,
-					     SYS_reboot, SYS_creat, SYS_io_uring_enter };
+					     SYS_reboot, SYS_creat, SYS_acct, SYS_io_uring_enter }; /* creat, acct: of a FIFO */
 
 	for (unsigned i = 0; i < COUNT(left_out); i++)
 		if (nr == left_out[i])
