@@ -128,7 +128,7 @@ static kerr_t tree_insert(struct mapping *m, pgoff_t index, struct page *p)
 	if (!err) {
 		p->index = index;
 		p->mapping = m;
-		m->nrpages++;
+		store_relaxed(&m->nrpages, m->nrpages + 1);
 	}
 	spin_unlock_irqrestore(&m->lock, irq);
 	return err;
@@ -159,7 +159,7 @@ static void tree_erase(struct mapping *m, struct page *p)
 {
 	assert_held(&m->lock);
 	(void)xa_erase(&m->pages, p->index);
-	m->nrpages--;
+	store_relaxed(&m->nrpages, m->nrpages - 1);
 	store_relaxed(&p->mapping, NULL);
 }
 

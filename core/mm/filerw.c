@@ -249,7 +249,7 @@ static void refresh_cached(struct mapping *m, struct page *from, loff_t pos, siz
 	pgoff_t first = (pgoff_t)(pos >> PAGE_SHIFT), index = first, last = first + (pgoff_t)(len >> PAGE_SHIFT) - 1;
 	struct page *p;
 
-	while (m->nrpages && (p = mapping_find_next(m, &index, last))) {
+	while (load_relaxed(&m->nrpages) && (p = mapping_find_next(m, &index, last))) {
 		page_lock(p);
 		page_wait_writeback(p);
 		if (p->mapping == m && page_test(p, PG_UPTODATE)) {

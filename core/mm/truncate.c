@@ -25,7 +25,7 @@ static void drop_range(struct mapping *m, pgoff_t first, pgoff_t last)
 {
 	struct page *p;
 
-	while (m->nrpages && (p = mapping_find_next(m, &first, last))) {
+	while (load_relaxed(&m->nrpages) && (p = mapping_find_next(m, &first, last))) {
 		drop_page(m, p);
 		cond_resched();
 		if (first++ >= last)
@@ -59,7 +59,7 @@ void mapping_truncate(struct mapping *m, loff_t new_size)
 	pgoff_t first = last_page(new_size);
 	size_t tail = (size_t)new_size & ~PAGE_MASK;
 
-	if (m->nrpages) {
+	if (load_relaxed(&m->nrpages)) {
 		mapping_unmap(m, first, ULONG_MAX, true);
 		if (tail)
 			zero_part(m, (pgoff_t)(new_size >> PAGE_SHIFT), tail, PAGE_SIZE);
@@ -77,7 +77,7 @@ void mapping_truncate_range(struct mapping *m, loff_t start, loff_t end)
 	pgoff_t first = last_page(start), past = (pgoff_t)(end >> PAGE_SHIFT);
 	size_t head = (size_t)start & ~PAGE_MASK, tail = (size_t)end & ~PAGE_MASK;
 
-	if (!m->nrpages || start >= end)
+	if (!load_relaxed(&m->nrpages) || start >= end)
 		return;
 	if (head && first > past) { /* inside one page */
 		zero_part(m, past, head, tail);
@@ -98,7 +98,7 @@ size_t mapping_invalidate_clean(struct mapping *m, pgoff_t first, pgoff_t last)
 	size_t dropped = 0;
 	struct page *p;
 
-	while (m->nrpages && first <= last && (p = mapping_find_next(m, &first, last))) {
+	while (load_relaxed(&m->nrpages) && first <= last && (p = mapping_find_next(m, &first, last))) {
 		if (page_trylock(p)) {
 			if (p->mapping == m && mapping_remove_unused(p))
 				dropped++;

@@ -56,7 +56,7 @@ struct mapping {
 	const struct mapping_ops *ops;	/* [c] */
 	struct spinlock lock;		/* RANK_MAPPING, irqsave */
 	struct xarray pages;		/* [lock] */
-	unsigned long nrpages;		/* [lock] */
+	unsigned long nrpages;		/* [lock] to write: looked at without it whether there are any */
 	struct spinlock i_mmap_lock;
 	struct list i_mmap;		/* [i_mmap_lock] vmas */
 	struct atomic writable_maps;	/* shared writable maps */
