@@ -241,7 +241,7 @@ START_TEST(long_chain_falls)
 END_TEST
 
 #define OTHERS (4 * FDS_MOST)
-#define ROUNDS (atoi(getenv("UNIT_STEPS") ?: "20000") / 10)
+#define ROUNDS (atoi(getenv("UNIT_STEPS") ?: "20000") / 40)
 
 static void *collector(void *stop)
 {
@@ -361,7 +361,7 @@ Suite *suite_sockets(void)
 	Suite *s = suite_create("sockets");
 	TCase *t = tcase_create("AF_UNIX");
 
-	tcase_set_timeout(t, 120);
+	tcase_set_timeout(t, 240);
 	tcase_add_test(t, pair_moves_bytes);
 	tcase_add_loop_test(t, server_and_client, 1, 3);
 	tcase_add_test(t, descriptors_travel);
