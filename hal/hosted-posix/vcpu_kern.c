@@ -620,13 +620,16 @@ void hosted_pump(s64 ns)
 	} while (ns >= 0 && hal_time_ns() < end);
 }
 
-/* The current task, which is not the thread's any more, is gone; the thread is outside. */
-static void end_current(struct task *task)
+/* The thread's task ends, and the thread is outside, with `instead` for the next time. While it ends it may sleep, so it is the thread's up to then. */
+static void end_current(struct host_thread *t, struct task *instead)
 {
-	struct hosted_vcpu *v = vcpu();
+	struct task *task = t->task;
+	struct hosted_vcpu *v;
 	bool more;
 
 	proc_detach_caller(task);
+	t->task = instead;
+	v = vcpu(); /* where it woke up */
 	more = step_off();
 	task_put(task);
 	leave_vcpu(inst(), v, more);
@@ -635,15 +638,13 @@ static void end_current(struct task *task)
 void hosted_detach(void)
 {
 	struct host_thread *t = thread();
-	struct task *task = t->task;
 
-	if (task == ((struct kernel_host *)inst()->kern)->callers->leader) {
+	if (t->task == ((struct kernel_host *)inst()->kern)->callers->leader) {
 		/* The first one holds the files of all: it stays as long as the instance. */
 		hosted_leave();
 		return;
 	}
-	t->task = NULL;
-	end_current(task);
+	end_current(t, NULL);
 }
 
 int hosted_task_new(void **task)
@@ -685,11 +686,10 @@ int hosted_task_switch(struct hosted *h, void *task)
 void hosted_task_end(void)
 {
 	struct host_thread *t = thread();
-	struct task *task = t->task;
+	struct task *instead = t->own_task;
 
-	t->task = t->own_task;
 	t->own_task = NULL;
-	end_current(task);
+	end_current(t, instead);
 }
 
 /* ---------------------------------------------------------------- birth */

@@ -241,7 +241,7 @@ START_TEST(long_chain_falls)
 END_TEST
 
 #define OTHERS (4 * FDS_MOST)
-#define ROUNDS (atoi(getenv("UNIT_STEPS") ?: "20000") / 40)
+#define ROUNDS (atoi(getenv("UNIT_STEPS") ?: "80000") / 40)
 
 static void *collector(void *stop)
 {
