@@ -139,6 +139,7 @@ static ssize_t give_some(struct file *f, loff_t pos, size_t n, maestro_give *giv
 		return -ENOMEM;
 	l->count = l->npages = 0;
 	l->bytes = 0;
+	(void)file_get(f); /* once give() has answered, the file may be closed */
 	rwsem_read_lock(&inode->rwsem);
 	size = inode_size(inode);
 	if (pos < size)
@@ -151,6 +152,7 @@ static ssize_t give_some(struct file *f, loff_t pos, size_t n, maestro_give *giv
 	kfree(l);
 	if (ret > 0)
 		file_accessed(f);
+	file_put(f);
 	return ret;
 }
 

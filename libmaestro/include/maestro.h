@@ -355,7 +355,7 @@ ssize_t maestro_file_write(struct maestro *k, struct maestro_file *f, const void
 /*
  * Reading without copying: give() gets what the file holds at offset, n bytes at most, in pieces of memory that are good until it returns. They are for system calls
  * of the host alone (some may be a map of a disk's image: a system call answers EFAULT where that cannot be read). give() must not call into the
- * instance. What it returns is returned; 0: the end of the file; -EOPNOTSUPP, -ENOMEM: use maestro_file_read().
+ * instance; another thread may, and may close the file meanwhile. What it returns is returned; 0: the end of the file; -EOPNOTSUPP, -ENOMEM: use maestro_file_read().
  */
 typedef ssize_t maestro_give(void *arg, const struct iovec *pieces, unsigned count, size_t bytes);
 ssize_t maestro_file_give(struct maestro *k, struct maestro_file *f, uint64_t offset, size_t n, maestro_give *give, void *arg);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,60 @@ START_TEST(failing_disk)
 }
 END_TEST
 
+struct closing {
+	struct maestro *k;
+	struct maestro_node *n;
+};
+
+static void *forget_node(void *arg)
+{
+	struct closing *c = arg;
+
+	maestro_node_forget(c->k, c->n, 1);
+	maestro_thread_exit(c->k);
+	return NULL;
+}
+
+/* As when a server's answer makes the other side close the file at once. */
+static ssize_t close_behind(void *arg, const struct iovec *pieces, unsigned count, size_t bytes)
+{
+	pthread_t t;
+
+	(void)pieces;
+	(void)count;
+	ck_assert(!pthread_create(&t, NULL, forget_node, arg));
+	pthread_join(t, NULL);
+	return (ssize_t)bytes;
+}
+
+/* The last name is gone, and the file is closed while its contents are given: it goes when they were. */
+START_TEST(closed_while_given)
+{
+	const char *image = unit_image(geometries[_i], 8);
+	struct maestro_options o = {.size = sizeof(o), .threads = 2};
+	struct maestro *k = unit_new_with(&o);
+	struct maestro_memory before, after;
+	struct maestro_node *root;
+	struct closing c = {.k = k};
+
+	unit_mount(k, image);
+	for (int i = 0; i < 3; i++) {
+		struct maestro_file *f = open_file(k, "f", &root, &c.n);
+
+		ck_assert_int_eq(maestro_file_write(k, f, geometries, sizeof(geometries), 0), sizeof(geometries));
+		OK(maestro_node_unlink(k, NULL, root, "f"));
+		ck_assert_int_eq(maestro_file_give(k, f, 0, sizeof(geometries), close_behind, &c), sizeof(geometries));
+		maestro_node_forget(k, root, 1);
+		maestro_drop_caches(k);
+		OK(maestro_memory(k, i ? &after : &before));
+	}
+	ck_assert_uint_eq(before.objects, after.objects);
+	unit_umount(k);
+	unit_end(k);
+	unit_fsck(image);
+}
+END_TEST
+
 Suite *suite_through(void)
 {
 	Suite *s = suite_create("through");
@@ -228,6 +283,7 @@ Suite *suite_through(void)
 	tcase_add_loop_test(t, against_a_model, 0, 3);
 	tcase_add_loop_test(t, full, 0, 3);
 	tcase_add_loop_test(t, failing_disk, 0, 3);
+	tcase_add_loop_test(t, closed_while_given, 0, 3);
 	suite_add_tcase(s, t);
 	return s;
 }
