@@ -643,7 +643,7 @@ static kerr_t ext2_open(struct inode *inode, struct file *f)
 {
 	struct ext2_sb *s = EXT2_SB(inode->sb);
 
-	if (unlikely(!READ_ONCE(s->mount_point_told)) && !ext2_read_only(inode->sb))
+	if (unlikely(!load_relaxed(&s->mount_point_told)) && !ext2_read_only(inode->sb))
 		ext2_tell_mount_point(s, f->path.mnt);
 	return ext2_is_encrypted(inode) ? KERR(ENOKEY) : KERR(0);
 }

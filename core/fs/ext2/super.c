@@ -274,10 +274,13 @@ void ext2_set_large_file(struct ext2_sb *s)
 void ext2_tell_mount_point(struct ext2_sb *s, struct mount *m)
 {
 	struct path top = { m, m->root };
-	char *buf = path_buf_alloc();
-	const char *text = buf ? path_text(&top, NULL, buf, PATH_MAX, NULL) : NULL;
+	const char *text;
+	char *buf;
 
-	WRITE_ONCE(s->mount_point_told, true);
+	if (__atomic_exchange_n(&s->mount_point_told, true, __ATOMIC_RELAXED))
+		return;
+	buf = path_buf_alloc();
+	text = buf ? path_text(&top, NULL, buf, PATH_MAX, NULL) : NULL;
 	if (text) {
 		buf_lock(s->sbuf);
 		(void)strlcpy(s->es->last_mounted, text, sizeof(s->es->last_mounted));
@@ -374,12 +377,12 @@ static kerr_t ext2_remount(struct super *sb, unsigned *ms_flags, const char *dat
 {
 	struct ext2_sb *s = EXT2_SB(sb);
 	struct ext2_options o = { .errors = s->errors,
-			     .resuid = s->resuid,
-			     .resgid = s->resgid,
-			     .grpid = s->grpid,
-			     .minixdf = s->minixdf,
-			     .noreserve = s->noreserve,
-			     .noacl = !(sb->flags & MS_POSIXACL) };
+				  .resuid = s->resuid,
+				  .resgid = s->resgid,
+				  .grpid = s->grpid,
+				  .minixdf = s->minixdf,
+				  .noreserve = s->noreserve,
+				  .noacl = !(sb->flags & MS_POSIXACL) };
 	bool was_ro = ext2_read_only(sb), want_ro = *ms_flags & MS_RDONLY;
 	kerr_t err = ext2_options_parse(sb, data, &o);
 

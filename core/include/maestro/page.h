@@ -67,7 +67,7 @@ struct page {
 
 static inline bool page_test(const struct page *p, enum page_flag f)
 {
-	return ((unsigned long)atomic_read(&p->flags) >> f) & 1;
+	return ((unsigned long)atomic_read_acquire(&p->flags) >> f) & 1; /* what was done before it was set is seen */
 }
 static inline bool page_test_set(struct page *p, enum page_flag f) /* returns the old bit */
 {
