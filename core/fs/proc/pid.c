@@ -625,8 +625,8 @@ static kerr_t follow_root(struct pctx *c, struct path *out)
 	{.name = "smaps_rollup", .mode = S_IFREG | 0444, .show = proc_show_smaps_rollup, .flags = PN_PTRACE},        \
 	{.name = "pagemap", .mode = S_IFREG | 0400, .fops = &proc_pagemap_fops, .flags = PN_PTRACE},                 \
 	{.name = "mem", .mode = S_IFREG | 0600, .fops = &proc_mem_fops},                                             \
-	{.name = "mounts", .mode = S_IFREG | 0444, .fops = &proc_mounts_fops},                                       \
-	{.name = "mountinfo", .mode = S_IFREG | 0444, .fops = &proc_mounts_fops, .flags = 1 << 16},                  \
+	{.name = "mounts", .mode = S_IFREG | 0444, .fops = &proc_mounts_fops, .show = proc_show_mounts},             \
+	{.name = "mountinfo", .mode = S_IFREG | 0444, .fops = &proc_mounts_fops, .show = proc_show_mountinfo},       \
 	{.name = "net", .mode = S_IFDIR | 0555, .children = proc_net_nodes},                                         \
 	{.name = "limits", .mode = S_IFREG | 0444, .show = show_limits},                                             \
 	{.name = "io", .mode = S_IFREG | 0400, .show = show_io, .flags = PN_PTRACE},                                 \

@@ -49,8 +49,21 @@ static inline struct proc_inode *proc_i(struct inode *i)
 	return container_of(i, struct proc_inode, vfs);
 }
 
+/* file.priv of an open text file. */
+struct proc_text {
+	struct mutex mutex;  /* RANK_PROC_TEXT: pread(2) comes without file.pos_mutex */
+	struct seq_buf text; /* [mutex] */
+	u32 seen;	     /* [file.lock] mounts: the event that its reader was told of */
+};
+
 extern const struct pnode proc_root_nodes[], proc_pid_nodes[], proc_task_nodes[], proc_sys_nodes[], proc_net_nodes[], proc_sys_net_nodes[];
 extern const struct file_ops proc_text_fops, proc_mem_fops, proc_mounts_fops, proc_kmsg_fops;
+
+/* --- special.c --- */
+kerr_t proc_mounts_open(struct inode *inode, struct file *f);
+u32 proc_mounts_poll(struct file *f, struct poll_table *pt);
+void proc_show_mounts(struct seq_buf *s, struct pctx *c);
+void proc_show_mountinfo(struct seq_buf *s, struct pctx *c);
 
 /* --- maps.c --- */
 void proc_show_maps(struct seq_buf *s, struct pctx *c);

@@ -84,63 +84,43 @@ static loff_t mem_llseek(struct file *f, loff_t off, int whence)
 const struct file_ops proc_mem_fops = {.open = mem_open, .release = mem_release, .read_iter = mem_read, .write_iter = mem_write, .llseek = mem_llseek};
 
 /* ---------------------------------------------------------------- mounts */
-static kerr_t mounts_open(struct inode *inode, struct file *f)
+void proc_show_mounts(struct seq_buf *s, struct pctx *c)
 {
-	struct seq_buf *s;
-	kerr_t err = proc_text_fops.open(inode, f);
-
-	if (err)
-		return err;
-	s = f->priv;
-	vfs_show_mounts(s, proc_i(inode)->node->flags & (1 << 16));
-	return 0;
+	(void)c;
+	vfs_show_mounts(s, false);
 }
 
-static ssize_t mounts_read(struct file *f, struct iov_iter *it, loff_t *pos)
+void proc_show_mountinfo(struct seq_buf *s, struct pctx *c)
 {
-	struct seq_buf *s = f->priv;
-	size_t moved;
+	(void)c;
+	vfs_show_mounts(s, true);
+}
 
-	if (*pos == 0) {
-		s->len = 0;
-		s->failed = false;
-		vfs_show_mounts(s, proc_i(f->inode)->node->flags & (1 << 16));
-	}
-	if (s->failed)
-		return -ENOMEM;
-	if (*pos < 0 || (u64)*pos >= s->len || !it->count)
-		return 0;
-	moved = copy_to_iter(it, s->buf + *pos, MIN(it->count, s->len - (size_t)*pos));
-	if (!moved)
-		return -EFAULT;
-	*pos += (loff_t)moved;
-	return (ssize_t)moved;
+kerr_t proc_mounts_open(struct inode *inode, struct file *f)
+{
+	kerr_t err = proc_text_fops.open(inode, f);
+
+	if (!err)
+		((struct proc_text *)f->priv)->seen = (u32)atomic_read(&kernel()->vfs.mount_event);
+	return err;
 }
 
 /* As Linux: always readable; a change of the mount tree is an error and a priority event, once. */
-static u32 mounts_poll(struct file *f, struct poll_table *pt)
+u32 proc_mounts_poll(struct file *f, struct poll_table *pt)
 {
 	struct vfs_state *v = &kernel()->vfs;
-	u32 event = (u32)atomic_read(&v->mount_event), ready = EPOLLIN | EPOLLRDNORM;
+	struct proc_text *t = f->priv;
+	u32 event, ready = EPOLLIN | EPOLLRDNORM;
 
 	poll_wait(pt, f, &v->mount_wait);
 	spin_lock(&f->lock);
-	if (f->wb_err_seen != event) {
-		if (f->wb_err_seen)
-			ready |= EPOLLERR | EPOLLPRI;
-		f->wb_err_seen = event;
-	}
+	event = (u32)atomic_read(&v->mount_event);
+	if (t->seen != event)
+		ready |= EPOLLERR | EPOLLPRI;
+	t->seen = event;
 	spin_unlock(&f->lock);
 	return ready;
 }
-
-static void mounts_release(struct inode *inode, struct file *f)
-{
-	proc_text_fops.release(inode, f);
-}
-
-const struct file_ops proc_mounts_fops = {
-	.open = mounts_open, .release = mounts_release, .read_iter = mounts_read, .poll = mounts_poll, .llseek = generic_llseek};
 
 /* ---------------------------------------------------------------- kmsg: the log's text, given out once, waiting for more; as syslog(2) */
 static kerr_t kmsg_open(struct inode *inode, struct file *f)

@@ -445,7 +445,7 @@ static kerr_t proc_follow(struct inode *inode, struct path *out)
 static kerr_t text_open(struct inode *inode, struct file *f)
 {
 	const struct pnode *n = proc_i(inode)->node;
-	struct seq_buf *s;
+	struct proc_text *t;
 	struct pctx c;
 	kerr_t err = proc_ctx_get(inode, &c);
 
@@ -456,51 +456,67 @@ static kerr_t text_open(struct inode *inode, struct file *f)
 	proc_ctx_put(&c);
 	if (err)
 		return err;
-	s = kzalloc(sizeof(*s), GFP_KERNEL);
-	if (!s)
+	t = kzalloc(sizeof(*t), GFP_KERNEL);
+	if (!t)
 		return KERR(ENOMEM);
-	f->priv = s;
+	mutex_init(&t->mutex, RANK_PROC_TEXT, "proc_text");
+	f->priv = t;
 	return 0;
 }
 
 static void text_release(struct inode *inode, struct file *f)
 {
-	struct seq_buf *s = f->priv;
+	struct proc_text *t = f->priv;
 
 	(void)inode;
-	seq_free(s);
-	kfree(s);
+	seq_free(&t->text);
+	kfree(t);
 }
 
-static ssize_t text_read(struct file *f, struct iov_iter *it, loff_t *pos)
+/* Text is made at the beginning, and given out from there on. */
+static kerr_t text_make(struct proc_text *t, struct inode *inode)
 {
-	const struct pnode *n = proc_i(f->inode)->node;
-	struct seq_buf *s = f->priv;
-	size_t want, moved;
+	struct pctx c;
+	kerr_t err = proc_ctx_get(inode, &c);
 
-	if (!n->show)
-		return -EINVAL;
-	if (*pos == 0 || !s->buf) {
-		struct pctx c;
-		kerr_t err = proc_ctx_get(f->inode, &c);
+	if (err)
+		return err;
+	t->text.len = 0;
+	t->text.failed = false;
+	proc_i(inode)->node->show(&t->text, &c);
+	proc_ctx_put(&c);
+	return KERR(0);
+}
 
-		if (err)
-			return kerr_code(err);
-		s->len = 0;
-		s->failed = false;
-		n->show(s, &c);
-		proc_ctx_put(&c);
-	}
+static ssize_t text_give(const struct seq_buf *s, struct iov_iter *it, loff_t *pos)
+{
+	size_t moved;
+
 	if (s->failed)
 		return -ENOMEM;
 	if (*pos < 0 || (u64)*pos >= s->len || !it->count)
 		return 0;
-	want = MIN(it->count, s->len - (size_t)*pos);
-	moved = copy_to_iter(it, s->buf + *pos, want);
+	moved = copy_to_iter(it, s->buf + *pos, MIN(it->count, s->len - (size_t)*pos));
 	if (!moved)
 		return -EFAULT;
 	*pos += (loff_t)moved;
 	return (ssize_t)moved;
+}
+
+static ssize_t text_read(struct file *f, struct iov_iter *it, loff_t *pos)
+{
+	struct proc_text *t = f->priv;
+	kerr_t err = KERR(0);
+	ssize_t ret;
+
+	if (!proc_i(f->inode)->node->show)
+		return -EINVAL;
+	mutex_lock(&t->mutex);
+	if (*pos == 0 || !t->text.buf)
+		err = text_make(t, f->inode);
+	ret = err ? kerr_code(err) : text_give(&t->text, it, pos);
+	mutex_unlock(&t->mutex);
+	return ret;
 }
 
 static ssize_t text_write(struct file *f, struct iov_iter *it, loff_t *pos)
@@ -535,6 +551,7 @@ static ssize_t text_write(struct file *f, struct iov_iter *it, loff_t *pos)
 }
 
 const struct file_ops proc_text_fops = {.open = text_open, .release = text_release, .read_iter = text_read, .write_iter = text_write, .llseek = generic_llseek};
+const struct file_ops proc_mounts_fops = {.open = proc_mounts_open, .release = text_release, .read_iter = text_read, .poll = proc_mounts_poll, .llseek = generic_llseek};
 
 /* mode and owner can be asked and set within the life of the inode only */
 static kerr_t proc_setattr(struct inode *inode, const struct attr *a)

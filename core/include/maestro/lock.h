@@ -18,6 +18,7 @@ enum lock_rank {
 	RANK_NONE,
 	/* sleeping */
 	RANK_FILE_POS,	 /* file.pos_mutex: held over all of a read, write or readdir, of files of /proc too */
+	RANK_PROC_TEXT,	 /* proc_text.mutex: over making and copying the text of an open file of /proc */
 	RANK_LOOPS,	 /* block.loop_mutex: which loop devices there are */
 	RANK_FSCONF,	 /* fsconf.mutex: a mount being prepared by fsopen(2) */
 	RANK_MOUNT,	 /* vfs.mount_mutex: the mount tree */
