@@ -32,36 +32,29 @@ static bool option_value(struct ext2_options *o, const char *key, const char *va
 	return !strcmp(key, "check") && !strcmp(value, "none");
 }
 
+#define FLAG(name, field, value) {name, offsetof(struct ext2_options, field), value}
+#define ACCEPTED(name) {name, SIZE_MAX, false} /* says what is so anyway */
+static const struct {
+	const char *name;
+	size_t at;
+	bool value;
+} flags_known[] = {
+	FLAG("grpid", grpid, true), FLAG("bsdgroups", grpid, true), FLAG("nogrpid", grpid, false), FLAG("sysvgroups", grpid, false),
+	FLAG("acl", noacl, false), FLAG("noacl", noacl, true), FLAG("minixdf", minixdf, true), FLAG("bsddf", minixdf, false),
+	FLAG("noreservation", noreserve, true), FLAG("reservation", noreserve, false), FLAG("norecovery", noload, true), FLAG("noload", noload, true),
+	ACCEPTED("nocheck"), ACCEPTED("user_xattr"), ACCEPTED("orlov"), ACCEPTED("nobh"), ACCEPTED("noquota"), ACCEPTED("debug"), ACCEPTED("defaults"),
+};
+
 static bool option_flag(struct ext2_options *o, const char *key)
 {
-	static const char *const accepted[] = { "nocheck", "user_xattr", "orlov", "nobh", "noquota", "debug", "defaults" };
-
-	if (!strcmp(key, "grpid") || !strcmp(key, "bsdgroups"))
-		o->grpid = true;
-	else if (!strcmp(key, "nogrpid") || !strcmp(key, "sysvgroups"))
-		o->grpid = false;
-	else if (!strcmp(key, "acl"))
-		o->noacl = false;
-	else if (!strcmp(key, "noacl"))
-		o->noacl = true;
-	else if (!strcmp(key, "minixdf"))
-		o->minixdf = true;
-	else if (!strcmp(key, "bsddf"))
-		o->minixdf = false;
-	else if (!strcmp(key, "noreservation"))
-		o->noreserve = true;
-	else if (!strcmp(key, "reservation"))
-		o->noreserve = false;
-	else if (!strcmp(key, "norecovery") || !strcmp(key, "noload"))
-		o->noload = true;
-	else {
-		for (unsigned i = 0; i < ARRAY_SIZE(accepted); i++) {
-			if (!strcmp(key, accepted[i]))
-				return true;
-		}
-		return false;
+	for (unsigned i = 0; i < ARRAY_SIZE(flags_known); i++) {
+		if (strcmp(key, flags_known[i].name) != 0)
+			continue;
+		if (flags_known[i].at != SIZE_MAX)
+			*(bool *)((u8 *)o + flags_known[i].at) = flags_known[i].value;
+		return true;
 	}
-	return true;
+	return false;
 }
 
 /* "key" or "key=value", which is taken apart. */
