@@ -356,9 +356,14 @@ static unsigned read_entries(const u64 *pte, unsigned n, pfn_t *frames)
 static void unmap_in_table(struct hal_mmu *mmu, u64 *pt, uaddr_t va, unsigned n, struct flush *f, hal_mmu_frames_fn *fn, void *arg)
 {
 	u64 *pde = pde_of(mmu, va), *pte = &pt[(va >> 12) & 511];
+	paddr_t table = *pde & PTE_ADDR;
 	bool whole = n == 512;
 	pfn_t frames[HAL_MMU_BATCH];
 
+	if (whole) {
+		*pde = 0;
+		f->all = true;
+	}
 	for (unsigned i = 0, part; i < n; i += part) {
 		unsigned found;
 
@@ -367,14 +372,13 @@ static void unmap_in_table(struct hal_mmu *mmu, u64 *pt, uaddr_t va, unsigned n,
 		if (fn && found)
 			fn(arg, frames, found);
 	}
-	if (whole || skip_empty(pt, 0, 512) == 512) {
-		table_free(mmu, *pde & PTE_ADDR);
+	if (!whole) {
+		if (skip_empty(pt, 0, 512) < 512)
+			return;
 		*pde = 0;
-		if (whole)
-			f->all = true;
-		else
-			flush_add(f, va); /* drops what is cached of upper entries too (SDM vol. 3, 4.10.4.1) */
+		flush_add(f, va); /* drops what is cached of upper entries too (SDM vol. 3, 4.10.4.1) */
 	}
+	table_free(mmu, table);
 }
 
 void hal_mmu_unmap(struct hal_mmu *mmu, uaddr_t start, uaddr_t end, hal_mmu_frames_fn *fn, void *arg)
