@@ -117,6 +117,7 @@ test: ## installs what is missing, passes all tests
 	$(Q)$(MAKE) test-man
 	$(Q)$(MAKE) test-install
 	$(Q)$(MAKE) test-fuse
+	$(Q)$(MAKE) test-fuse-threads
 	$(Q)$(MAKE) test-ext4
 	$(Q)$(MAKE) test-images
 	$(Q)$(MAKE) test-fuzz
