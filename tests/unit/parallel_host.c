@@ -142,6 +142,48 @@ START_TEST(one_vcpu)
 }
 END_TEST
 
+static void *read_text(void *arg)
+{
+	char text[1000];
+
+	for (unsigned i = 0; i < steps; i++) {
+		long n = maestro_pread(k, (int)(intptr_t)arg, text, sizeof(text), i % 3 ? 20 : 0);
+
+		ck_assert_int_gt(n, 0);
+		ck_assert_ptr_null(memchr(text, 0, (size_t)n));
+	}
+	maestro_thread_exit(k);
+	return NULL;
+}
+
+/* The text of one open file is made anew, shorter and longer, by each that reads its beginning; the others read what there is. */
+START_TEST(one_text)
+{
+	struct maestro_options o = {.size = sizeof(o), .threads = 4};
+	pthread_t t[3];
+	int fd;
+
+	k = unit_new_with(&o);
+	OK(maestro_mkdir(k, "/proc", 0755));
+	OK(maestro_mkdir(k, "/m", 0755));
+	OK(maestro_mount(k, "proc", "/proc", "proc", 0, NULL));
+	OK(fd = maestro_open(k, "/proc/self/mounts", O_RDONLY));
+	steps = 2000;
+	for (int i = 0; i < 3; i++)
+		ck_assert(!pthread_create(&t[i], NULL, read_text, (void *)(intptr_t)fd));
+	for (int i = 0; i < 50; i++) {
+		for (int n = 0; n < 40; n++)
+			OK(maestro_mount(k, "none", "/m", "tmpfs", 0, NULL));
+		for (int n = 0; n < 40; n++)
+			OK(maestro_umount(k, "/m", 0));
+	}
+	for (int i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	OK(maestro_close(k, fd));
+	unit_end(k);
+}
+END_TEST
+
 Suite *suite_parallel(void)
 {
 	Suite *s = suite_create("parallel");
@@ -151,6 +193,7 @@ Suite *suite_parallel(void)
 	tcase_add_test(t, on_tmpfs);
 	tcase_add_test(t, on_ext2);
 	tcase_add_test(t, one_vcpu);
+	tcase_add_test(t, one_text);
 	suite_add_tcase(s, t);
 	return s;
 }

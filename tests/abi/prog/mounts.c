@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* mount and umount: kinds, flags, errors; busy and lazy; bind and remount. */
 #include "../abi.h"
+#include <poll.h>
 #include <sys/statfs.h>
 
 /* The root of what is mounted there, inside its file system, as mountinfo tells it. */
@@ -14,6 +15,26 @@ static void abi_mount_root(const char *name)
 			abi_line("mounted root", "%s", root);
 	if (f)
 		fclose(f);
+}
+
+/* Who polls a file of mounts hears of each change since it was opened, or since he asked last, once. */
+static void polled(const char *name)
+{
+	struct pollfd p = { open(name, O_RDONLY), POLLIN | POLLPRI, 0 };
+	char buf[8];
+
+	mount("none", "n", "tmpfs", 0, NULL);
+	NUM("poll", poll(&p, 1, 0));
+	HEX("changed since open", p.revents);
+	poll(&p, 1, 0);
+	HEX("told once", p.revents);
+	umount("n");
+	NUM("read", read(p.fd, buf, sizeof(buf)));
+	poll(&p, 1, 0);
+	HEX("changed again", p.revents);
+	poll(&p, 1, 0);
+	HEX("and told", p.revents);
+	close(p.fd);
 }
 
 int main(void)
@@ -121,5 +142,7 @@ int main(void)
 		CALL("mount missing", mount("none", "zz", "tmpfs", 0, NULL)));
 	CALL("pivot_root same", syscall(SYS_pivot_root, ".", "."));
 	CALL("umount2 empty", umount2("", 0));
+	polled("/proc/self/mounts");
+	polled("/proc/self/mountinfo");
 	return 0;
 }
