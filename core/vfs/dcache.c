@@ -411,16 +411,22 @@ static size_t dentry_shrink(struct shrinker *s, size_t nr, enum gfp gfp)
 	return freed;
 }
 
+u32 hash_buckets(u32 least, u32 most, u32 pages)
+{
+	u64 free = page_free_count();
+	u32 n = least;
+
+	while (n < most && (u64)n * pages < free)
+		n *= 2;
+	return n;
+}
+
 kerr_t dcache_init(void)
 {
 	struct vfs_state *v = vfs();
-	u64 free = page_free_count();
-	/* A bucket for each 16 KiB of memory, between 1 Ki and 64 Ki of them. */
-	u32 buckets = 1024;
+	u32 buckets = hash_buckets(1024, 65536, 4);
 	kerr_t err;
 
-	while (buckets < 65536 && (u64)buckets * 4 < free)
-		buckets *= 2;
 	spin_init(&v->dcache_lock, RANK_DCACHE, "dcache");
 	list_init(&v->dlru);
 	err = kmem_cache_create(&v->dentry_cache, "dentry", sizeof(struct dentry), 16);

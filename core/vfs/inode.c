@@ -388,12 +388,9 @@ static size_t inode_shrink(struct shrinker *s, size_t nr, enum gfp gfp)
 kerr_t inode_cache_init(void)
 {
 	struct vfs_state *v = vfs();
-	u64 free = page_free_count();
-	u32 buckets = 512;
+	u32 buckets = hash_buckets(512, 32768, 8);
 	kerr_t err;
 
-	while (buckets < 32768 && (u64)buckets * 8 < free)
-		buckets *= 2;
 	spin_init(&v->inode_lock, RANK_INODE_CACHE, "inode cache");
 	spin_init(&v->ino_lock, RANK_LEAF, "ino");
 	list_init(&v->ilru);

@@ -31,6 +31,7 @@ static inline bool name_is_dot(const char *s, size_t len)
 #define MNT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_NOSYMFOLLOW)
 
 /* --- dcache.c --- */
+u32 hash_buckets(u32 least, u32 most, u32 pages); /* one for so many free pages, a power of two from least to most */
 kerr_t dcache_init(void) __must_check;
 /* The hashed dentry, no reference. dcache lock held. */
 struct dentry *dcache_find_locked(struct dentry *parent, const char *s, u32 len, u32 hash);

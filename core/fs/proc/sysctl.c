@@ -30,38 +30,19 @@ kerr_t proc_parse_u32(const char *text, u32 *out)
 	return 0;
 }
 
-#define MM_WORD(field, max) WORD(mm, field, max)
-#define WORD(room, field, max)                                                      \
-	static void show_##field(struct seq_buf *s, struct pctx *c)                     \
-	{                                                                               \
-		(void)c;                                                                    \
-		seq_printf(s, "%u\n", load_relaxed(&kernel()->room.field));                 \
-	}                                                                               \
-	static kerr_t write_##field(struct seq_buf *unused, struct pctx *c)             \
-	{                                                                               \
-		u32 v;                                                                      \
-		kerr_t err = proc_parse_u32(c->arg, &v);                                         \
-                                                                                    \
-		(void)unused;                                                               \
-		if (err || v > (max))                                                       \
-			return KERR(EINVAL);                                                    \
-		store_relaxed(&kernel()->room.field, v);                                    \
-		return 0;                                                                   \
-	}
-MM_WORD(overcommit_memory, 2)
-MM_WORD(overcommit_ratio, U32_MAX)
-MM_WORD(dirty_ratio, 100)
-MM_WORD(dirty_background_ratio, 100)
-MM_WORD(dirty_writeback_centisecs, U32_MAX)
-MM_WORD(dirty_expire_centisecs, U32_MAX)
-MM_WORD(max_map_count, U32_MAX)
-MM_WORD(mmap_min_addr, 0x10000000)
-MM_WORD(swappiness, 200)
-MM_WORD(panic_on_oom, 2)
-MM_WORD(randomize_va_space, 2)
-WORD(proc, core_uses_pid, 1)
-WORD(proc, suid_dumpable, 2)
-#define MM_NODE(field) {.name = #field, .mode = S_IFREG | 0644, .show = show_##field, .write = write_##field}
+PROC_WORD(mm, overcommit_memory, 0u, 2)
+PROC_WORD(mm, overcommit_ratio, 0u, U32_MAX)
+PROC_WORD(mm, dirty_ratio, 0u, 100)
+PROC_WORD(mm, dirty_background_ratio, 0u, 100)
+PROC_WORD(mm, dirty_writeback_centisecs, 0u, U32_MAX)
+PROC_WORD(mm, dirty_expire_centisecs, 0u, U32_MAX)
+PROC_WORD(mm, max_map_count, 0u, U32_MAX)
+PROC_WORD(mm, mmap_min_addr, 0u, 0x10000000)
+PROC_WORD(mm, swappiness, 0u, 200)
+PROC_WORD(mm, panic_on_oom, 0u, 2)
+PROC_WORD(mm, randomize_va_space, 0u, 2)
+PROC_WORD(proc, core_uses_pid, 0u, 1)
+PROC_WORD(proc, suid_dumpable, 0u, 2)
 
 static kerr_t write_drop_caches(struct seq_buf *unused, struct pctx *c)
 {
@@ -286,7 +267,7 @@ static const struct pnode kernel_nodes[] = {
 	{.name = "acct", .mode = S_IFREG | 0644, .show = show_acct, .write = write_acct},
 	{.name = "cap_last_cap", .mode = S_IFREG | 0444, .show = show_cap_last_cap},
 	{.name = "core_pattern", .mode = S_IFREG | 0644, .show = show_core_pattern, .write = write_core_pattern},
-	MM_NODE(core_uses_pid),
+	PROC_WORD_NODE(core_uses_pid),
 	{.name = "domainname", .mode = S_IFREG | 0644, .show = show_domainname, .write = write_domainname},
 	{.name = "hostname", .mode = S_IFREG | 0644, .show = show_hostname, .write = write_hostname},
 	PROC_VALUE_NODE("msgmax", msg_max),
@@ -301,7 +282,7 @@ static const struct pnode kernel_nodes[] = {
 	{.name = "pid_max", .mode = S_IFREG | 0444, .show = show_pid_max},
 	{.name = "printk", .mode = S_IFREG | 0444, .show = show_printk},
 	{.name = "random", .mode = S_IFDIR | 0555, .children = random_nodes},
-	MM_NODE(randomize_va_space),
+	PROC_WORD_NODE(randomize_va_space),
 	{.name = "sched_rt_period_us", .mode = S_IFREG | 0644, .show = show_rt_period, .write = write_rt_period},
 	{.name = "sched_rt_runtime_us", .mode = S_IFREG | 0644, .show = show_rt_runtime, .write = write_rt_runtime},
 	PROC_VALUE_NODE("sem", sem_limits),
@@ -314,17 +295,17 @@ static const struct pnode kernel_nodes[] = {
 	{.name = NULL},
 };
 static const struct pnode vm_nodes[] = {
-	MM_NODE(dirty_background_ratio),
-	MM_NODE(dirty_expire_centisecs),
-	MM_NODE(dirty_ratio),
-	MM_NODE(dirty_writeback_centisecs),
+	PROC_WORD_NODE(dirty_background_ratio),
+	PROC_WORD_NODE(dirty_expire_centisecs),
+	PROC_WORD_NODE(dirty_ratio),
+	PROC_WORD_NODE(dirty_writeback_centisecs),
 	{.name = "drop_caches", .mode = S_IFREG | 0200, .write = write_drop_caches},
-	MM_NODE(max_map_count),
-	MM_NODE(mmap_min_addr),
-	MM_NODE(overcommit_memory),
-	MM_NODE(overcommit_ratio),
-	MM_NODE(panic_on_oom),
-	MM_NODE(swappiness),
+	PROC_WORD_NODE(max_map_count),
+	PROC_WORD_NODE(mmap_min_addr),
+	PROC_WORD_NODE(overcommit_memory),
+	PROC_WORD_NODE(overcommit_ratio),
+	PROC_WORD_NODE(panic_on_oom),
+	PROC_WORD_NODE(swappiness),
 	{.name = NULL},
 };
 static const struct pnode inotify_nodes[] = {
@@ -399,7 +380,7 @@ static const struct pnode fs_nodes[] = {
 	{.name = "mqueue", .mode = S_IFDIR | 0555, .children = mqueue_nodes},
 	{.name = "nr_open", .mode = S_IFREG | 0444, .show = show_nr_open},
 	{.name = "pipe-max-size", .mode = S_IFREG | 0444, .show = show_pipe_max},
-	MM_NODE(suid_dumpable),
+	PROC_WORD_NODE(suid_dumpable),
 	{.name = NULL},
 };
 const struct pnode proc_sys_nodes[] = {
