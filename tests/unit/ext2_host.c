@@ -144,6 +144,38 @@ START_TEST(many_files)
 }
 END_TEST
 
+/* Without an index a name takes the first place that is large enough: short ones go where long ones left room, also in pages that are full for those. */
+START_TEST(first_fit)
+{
+	const char *image = unit_image("-b 4096 -O ^dir_index", 8);
+	struct maestro *k = unit_new();
+	struct stat st;
+	char name[256];
+
+	unit_mount(k, image);
+	OK(maestro_mkdir(k, "/mnt/d", 0755));
+	for (int i = 0; i < 38; i++) { /* 19 a page, with "." and ".." in the first; each leaves 120 bytes or more */
+		snprintf(name, sizeof(name), "/mnt/d/%0200d", i);
+		OK(maestro_mknod(k, name, S_IFREG | 0644, 0));
+	}
+	for (int i = 0; i < 20; i++) { /* of 12 bytes */
+		snprintf(name, sizeof(name), "/mnt/d/%c", 'a' + i);
+		OK(maestro_mknod(k, name, S_IFREG | 0644, 0));
+		OK(maestro_stat(k, "/mnt/d", &st));
+		ck_assert_int_eq(st.st_size, 8192);
+	}
+	snprintf(name, sizeof(name), "/mnt/d/%0200d", 5);
+	OK(maestro_unlink(k, name)); /* in the first page */
+	snprintf(name, sizeof(name), "/mnt/d/%0180d", 0);
+	OK(maestro_mknod(k, name, S_IFREG | 0644, 0));
+	OK(maestro_stat(k, "/mnt/d", &st));
+	ck_assert_int_eq(st.st_size, 8192);
+	unit_umount(k);
+	unit_end(k);
+	unit_fsck(image);
+}
+END_TEST
+
 START_TEST(disk_full)
 {
 	static char data[65536];
@@ -558,6 +590,7 @@ Suite *suite_ext2(void)
 	tcase_add_test(t, disk_full);
 	tcase_add_loop_test(t, index_of_names, 0, 4);
 	tcase_add_test(t, unsorted_index);
+	tcase_add_test(t, first_fit);
 	tcase_add_test(t, endless_journal);
 	tcase_add_test(t, options);
 	tcase_add_test(t, unknown_features);

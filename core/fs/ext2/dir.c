@@ -369,12 +369,42 @@ kerr_t ext2_dir_append(struct inode *dir, u32 *lblk)
 	return err;
 }
 
-/* Into a directory without an index. KERR(ENOSPC): there is no room in the blocks it has. */
+/* The first page that may have room for an entry of so many bytes. */
+static pgoff_t first_with_room(const struct ext2_inode *ei, u32 need)
+{
+	pgoff_t n = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ei->full); i++)
+		if (ei->full[i].need && ei->full[i].need <= need)
+			n = MAX(n, (pgoff_t)ei->full[i].page);
+	return n;
+}
+
+/* No page below this one has room for an entry of so many bytes. Takes the place of what says least. */
+static void note_full(struct ext2_inode *ei, u32 need, pgoff_t page)
+{
+	struct ext2_full *to = &ei->full[0];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ei->full) && to->need != need; i++)
+		if (ei->full[i].need == need || ei->full[i].page < to->page)
+			to = &ei->full[i];
+	*to = (struct ext2_full){ (u32)page, need };
+}
+
+static void note_room(struct ext2_inode *ei, pgoff_t page)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(ei->full); i++)
+		if (page < ei->full[i].page)
+			ei->full[i].page = (u32)page;
+}
+
+/* Into a directory without an index, at the first place that is large enough. KERR(ENOSPC): there is none in the blocks it has. */
 static kerr_t add_plain(struct inode *dir, const struct name *name, struct inode *inode)
 {
 	const struct ext2_sb *s = EXT2_SB(dir->sb);
 	struct ext2_inode *ei = EXT2_I(dir);
-	pgoff_t n = ei->free_hint, pages = dir_pages(dir);
+	u32 need = EXT2_REC_LEN(name->len);
+	pgoff_t n = first_with_room(ei, need), pages = dir_pages(dir);
 	bool done = false;
 
 	for (; n < pages && !done; n++) {
@@ -390,9 +420,8 @@ static kerr_t add_plain(struct inode *dir, const struct name *name, struct inode
 			page_set_dirty(p);
 		page_unlock(p);
 		dir_page_put(p, base);
-		/* Pages before this one had no room for this name; shorter ones that would still fit there are given up for speed. */
 		if (done)
-			ei->free_hint = (u32)n;
+			note_full(ei, need, n);
 	}
 	return done ? KERR(0) : KERR(ENOSPC);
 }
@@ -407,7 +436,7 @@ static kerr_t add_growing(struct inode *dir, const struct name *name, struct ino
 		return err;
 	if (made)
 		return ext2_dx_add(dir, name, inode, true);
-	EXT2_I(dir)->free_hint = (u32)(inode_size(dir) >> PAGE_SHIFT);
+	note_full(EXT2_I(dir), EXT2_REC_LEN(name->len), (pgoff_t)(inode_size(dir) >> PAGE_SHIFT));
 	return append_block(dir, name, inode);
 }
 
@@ -449,8 +478,7 @@ kerr_t ext2_dir_delete(struct inode *dir, struct ext2_slot *slot)
 	page_set_dirty(slot->page);
 	page_unlock(slot->page);
 	page_unmap(base);
-	if (slot->page->index < ei->free_hint)
-		ei->free_hint = (u32)slot->page->index;
+	note_room(ei, slot->page->index);
 	dir_changed(dir, true);
 	return KERR(0);
 }

@@ -101,7 +101,9 @@ struct ext2_inode {
 	bool fast_link; /* [c] a symlink whose text is in block[] */
 	bool valid; /* filled from disk or freshly made: evict may act on it */
 	/* [rwsem] directories */
-	u32 free_hint;	 /* no page below it has room for an entry */
+	struct ext2_full {
+		u32 page, need; /* no page below this one has room for an entry of so many bytes; 0: not known of any */
+	} full[4];
 	u32 lookup_page; /* where the last lookup succeeded */
 };
 
