@@ -29,8 +29,9 @@ FREESTANDING := -std=gnu17 -nostdinc -ffreestanding -fno-builtin-printf -fno-str
 CORE_INC := -Icore/include -Icore/abi/include -Ihal/include
 DEPS = -MMD -MP
 
+# -gno-as-loc-support: the compiler writes the tables of lines itself, for Debian's assemblers of amd64 and i386 would not write the same bytes.
 BARE_FLAGS := $(FREESTANDING) $(WARN) $(CORE_INC) -Ihal/baremetal-x86/include -Icore/abi/i386/include -Ibuild/gen/i386 \
-	-m32 -march=i686 -mtune=generic -mgeneral-regs-only -mpreferred-stack-boundary=2 -O2 -g -fno-pic -fno-pie -fno-omit-frame-pointer -fno-stack-protector \
+	-m32 -march=i686 -mtune=generic -mgeneral-regs-only -mpreferred-stack-boundary=2 -O2 -g -gno-as-loc-support -fno-pic -fno-pie -fno-omit-frame-pointer -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -ffile-prefix-map=$(CURDIR)=. $(if $(DEBUG),-DMAESTRO_DEBUG)
 HOSTED_CORE_FLAGS := $(FREESTANDING) $(WARN) $(CORE_INC) -Ihal/hosted-posix/include -Icore/abi/x86_64/include -Ibuild/gen/x86_64 \
 	-m64 -g -fPIC -fno-semantic-interposition -fno-stack-protector -fno-omit-frame-pointer -ffile-prefix-map=$(CURDIR)=.
