@@ -128,25 +128,6 @@ static kerr_t check_seals(const struct inode *inode)
 	return unlikely(inode->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) ? KERR(EPERM) : KERR(0);
 }
 
-/* A write by someone without the right to keep them clears set-user-ID and set-group-ID (of group-executable files). */
-static kerr_t drop_setid(struct inode *inode)
-{
-	mode_t mode = inode->mode;
-	mode_t kill = mode & S_ISUID;
-	struct attr a = { .valid = ATTR_MODE | ATTR_CTIME };
-	kerr_t err = inode_drop_caps(inode);
-
-	if (err)
-		return err;
-	if ((mode & (S_ISGID | 010)) == (S_ISGID | 010))
-		kill |= S_ISGID;
-	if (likely(!kill) || !S_ISREG(mode) || capable(CAP_FSETID))
-		return KERR(0);
-	a.mode = mode & ~kill;
-	a.ctime = ktime_get_real_coarse_ts();
-	return inode->ops && inode->ops->setattr ? inode->ops->setattr(inode, &a) : inode_setattr_simple(inode, &a);
-}
-
 kerr_t generic_write_checks(struct file *f, struct iov_iter *it, loff_t *pos)
 {
 	struct inode *inode = f->inode;
@@ -162,7 +143,7 @@ kerr_t generic_write_checks(struct file *f, struct iov_iter *it, loff_t *pos)
 	if (!err)
 		err = check_seals(inode);
 	if (!err)
-		err = drop_setid(inode);
+		err = inode_kill_privs(inode);
 	if (!err)
 		inode_touch(inode, ATTR_MTIME | ATTR_CTIME);
 	return err;

@@ -220,19 +220,19 @@ static u32 kill_bits(const struct inode *inode)
 	return kill;
 }
 
+u32 inode_privs_to_kill(const struct inode *inode)
+{
+	if (likely(!(inode->mode & (S_ISUID | S_ISGID))) || !S_ISREG(inode->mode) || capable(CAP_FSETID))
+		return 0;
+	return kill_bits(inode);
+}
+
 kerr_t inode_kill_privs(struct inode *inode)
 {
-	struct attr a = { .valid = 0 };
+	struct attr a = { .valid = inode_privs_to_kill(inode) };
 	kerr_t err = inode_drop_caps(inode);
 
-	if (err)
-		return err;
-	if (!(inode->mode & (S_ISUID | S_ISGID)) || !S_ISREG(inode->mode))
-		return 0;
-	a.valid = kill_bits(inode);
-	if (!a.valid || capable(CAP_FSETID))
-		return 0;
-	return inode_setattr_locked(inode, &a);
+	return err || likely(!a.valid) ? err : inode_setattr_locked(inode, &a);
 }
 
 kerr_t inode_size_ok(const struct inode *inode, loff_t size)
@@ -291,6 +291,8 @@ kerr_t vfs_setattr(const struct path *p, struct attr *a)
 	rwsem_write_lock(&inode->rwsem);
 	if (a->valid & (ATTR_UID | ATTR_GID | ATTR_KILL_SUID)) /* chown asks even without a new owner: here is what there is to take away */
 		a->valid = (a->valid & ~(u32)ATTR_KILL_SUID) | (S_ISDIR(inode->mode) ? 0 : kill_bits(inode));
+	else if (a->valid & ATTR_SIZE)
+		a->valid |= inode_privs_to_kill(inode);
 	err = setattr_check(inode, a);
 	if (!err)
 		err = inode_setattr_locked(inode, a);
@@ -334,8 +336,7 @@ kerr_t vfs_truncate(const struct path *p, loff_t size)
 	if (!err) {
 		rwsem_write_lock(&inode->rwsem);
 		err = setattr_check(inode, &a);
-		if (!err && !capable(CAP_FSETID))
-			a.valid |= kill_bits(inode);
+		a.valid |= inode_privs_to_kill(inode);
 		if (!err)
 			err = inode_setattr_locked(inode, &a);
 		rwsem_write_unlock(&inode->rwsem);

@@ -60,12 +60,7 @@ static kerr_t truncate_open(struct inode *inode)
 
 	rwsem_write_lock(&inode->rwsem);
 	a.mtime = a.ctime = ktime_get_real_coarse_ts();
-	if (!capable(CAP_FSETID)) {
-		if (inode->mode & S_ISUID)
-			a.valid |= ATTR_KILL_SUID;
-		if ((inode->mode & (S_ISGID | 0010)) == (S_ISGID | 0010))
-			a.valid |= ATTR_KILL_SGID;
-	}
+	a.valid |= inode_privs_to_kill(inode);
 	err = inode_setattr_locked(inode, &a);
 	rwsem_write_unlock(&inode->rwsem);
 	return err;

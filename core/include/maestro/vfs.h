@@ -248,6 +248,7 @@ bool inode_owner_or_capable(const struct inode *inode);
 /* A change of contents or owner takes file capabilities away, whoever makes it. rwsem held for writing. */
 kerr_t inode_drop_caps_slow(struct inode *inode) __must_check;
 static inline kerr_t inode_drop_caps(struct inode *inode);
+u32 inode_privs_to_kill(const struct inode *inode); /* the ATTR_KILL_* of a change of the contents by current. rwsem held for writing */
 kerr_t inode_kill_privs(struct inode *inode) __must_check; /* before a change of the contents by one without CAP_FSETID. rwsem held for writing */
 kerr_t inode_size_ok(const struct inode *inode, loff_t size) __must_check; /* may it grow so far: KERR(EFBIG), with SIGXFSZ past RLIMIT_FSIZE */
 kerr_t inode_permission(struct inode *inode, unsigned mask) __must_check; /* by current's fsuid etc. */

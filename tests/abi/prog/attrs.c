@@ -69,6 +69,21 @@ static void test_stat(void)
 	HEX("is dir", st.st_mode & S_IFMT);
 }
 
+/* What is left of set-id bits when somebody else, of group 1000, changes the contents. */
+static void change_of_another(int how, mode_t mode, gid_t gid)
+{
+	static const char *const ways[] = {"write", "truncate", "ftruncate", "O_TRUNC", "fallocate", "O_RDWR"};
+
+	unlink("cs");
+	abi_file("cs", "12345", 0644);
+	chown("cs", 0, gid);
+	chmod("cs", mode);
+	CHILD(ways[how], setgroups_none(); setgid(1000); setuid(1001);
+		int fd = open("cs", how == 3 ? O_RDWR | O_TRUNC : O_RDWR);
+		NUM("done", how == 0 ? write(fd, "x", 1) : how == 1 ? truncate("cs", 2) : how == 2 ? ftruncate(fd, 2) : how == 4 ? fallocate(fd, 0, 0, 10000) : 0));
+	show("set-id bits", "cs");
+}
+
 static void test_mode(void)
 {
 	int fd = open("f", O_RDWR);
@@ -121,6 +136,14 @@ static void test_mode(void)
 	close(fd);
 	mkdir("sg", 0755);
 	chown("sg", 0, 50);
+	for (int how = 0; how < 6; how++) {
+		static const mode_t modes[] = {06777, 02767, 04767, 06767};
+
+		for (unsigned m = 0; m < 4; m++) {
+			change_of_another(how, modes[m], 1000);
+			change_of_another(how, modes[m], 2000);
+		}
+	}
 	chmod("sg", 02755);
 	abi_file("sg/f", "", 0644);
 	mkdir("sg/d", 0755);
