@@ -416,7 +416,7 @@ static void buf_detach(struct buf *b)
 
 static bool buf_is_idle(const struct buf *b)
 {
-	return !atomic_read(&b->refs) && !buf_test(b, BUF_DIRTY) && !buf_test(b, BUF_LOCKED) && list_empty(&b->dirty_node);
+	return !atomic_read_acquire(&b->refs) && !buf_test(b, BUF_DIRTY) && !buf_test(b, BUF_LOCKED) && list_empty(&b->dirty_node);
 }
 
 static void free_list(struct list *l)

@@ -15,7 +15,7 @@ static bool may_use(const struct page *p, u32 pte_flags, bool write, bool force)
 {
 	if (!write || (pte_flags & HAL_PTE_WRITE))
 		return true;
-	return force && page_test(p, PG_ANON) && atomic_read(&p->refs) == 1;
+	return force && page_test(p, PG_ANON) && atomic_read_acquire(&p->refs) == 1;
 }
 
 static struct lookup look(struct mm *mm, uaddr_t addr, bool write, bool force)

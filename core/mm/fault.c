@@ -224,7 +224,7 @@ static enum fault_outcome write_protected(struct mm *mm, struct vma *v, uaddr_t 
 	u32 bits = (v->flags & VM_WRITE) ? HAL_PTE_WRITE | HAL_PTE_DIRTY | HAL_PTE_ACCESSED : 0;
 
 	/* A device's frame, or a private page that nobody else has: the right is all that is missing. */
-	if ((v->flags & VM_PFNMAP) || (p && page_test(p, PG_ANON) && atomic_read(&p->refs) == 1)) {
+	if ((v->flags & VM_PFNMAP) || (p && page_test(p, PG_ANON) && atomic_read_acquire(&p->refs) == 1)) {
 		if (bits)
 			hal_mmu_change(&mm->mmu, addr, addr + PAGE_SIZE, bits, 0);
 		spin_unlock(&mm->pt_lock);

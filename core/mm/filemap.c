@@ -211,10 +211,10 @@ bool mapping_remove_unused(struct page *p)
 
 	if (page_test(p, PG_DIRTY) || page_test(p, PG_WRITEBACK) || atomic_read(&p->mapcount))
 		return false;
-	if (m->ops->invalidate && atomic_read(&p->refs) == 2)
+	if (m->ops->invalidate && atomic_read_acquire(&p->refs) == 2)
 		m->ops->invalidate(p);
 	irq = spin_lock_irqsave(&m->lock);
-	unused = atomic_read(&p->refs) == 2 && !page_test(p, PG_DIRTY);
+	unused = atomic_read_acquire(&p->refs) == 2 && !page_test(p, PG_DIRTY);
 	if (unused)
 		tree_erase(m, p);
 	spin_unlock_irqrestore(&m->lock, irq);

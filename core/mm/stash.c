@@ -99,7 +99,7 @@ enum fault_outcome stash_restore(struct vma *v, uaddr_t addr, bool *found)
 	p = xa_load(&mm->stash, addr >> PAGE_SHIFT);
 	if (p) {
 		*found = true;
-		if ((v->flags & VM_WRITE) && atomic_read(&p->refs) == 1)
+		if ((v->flags & VM_WRITE) && atomic_read_acquire(&p->refs) == 1)
 			flags |= HAL_PTE_WRITE | HAL_PTE_DIRTY;
 		if (hal_mmu_set(&mm->mmu, addr, page_to_phys(p), flags)) {
 			out = FAULT_NOMEM;

@@ -247,7 +247,7 @@ void dentry_delete(struct dentry *d)
 	struct inode *inode = NULL;
 
 	spin_lock(&vfs()->dcache_lock);
-	if (atomic_read(&d->refs) == 1 && (d->flags & DENTRY_HASHED) && list_empty(&d->children)) {
+	if (atomic_read_acquire(&d->refs) == 1 && (d->flags & DENTRY_HASHED) && list_empty(&d->children)) {
 		inode = d->inode;
 		d->inode = NULL;
 		list_del(&d->alias);
@@ -276,7 +276,7 @@ static void dentry_collect_locked(struct dentry *top, bool force, struct list *v
 		if (d == top)
 			return;
 		next = d->sibling.next;
-		if (force || atomic_read(&d->refs) == 0) {
+		if (force || atomic_read_acquire(&d->refs) == 0) {
 			struct dentry *parent = d->parent;
 
 			dentry_detach_locked(d, victims);
@@ -394,7 +394,7 @@ static size_t dentry_shrink(struct shrinker *s, size_t nr, enum gfp gfp)
 			spin_lock(&vfs()->dcache_lock);
 			continue;
 		}
-		if (atomic_read(&d->refs) > 0) {
+		if (atomic_read_acquire(&d->refs) > 0) {
 			lru_remove_locked(d);
 		} else if (d->flags & DENTRY_REFERENCED) {
 			d->flags &= ~(u32)DENTRY_REFERENCED;

@@ -343,7 +343,7 @@ void super_evict_inodes(struct super *sb)
 	spin_lock(&sb->inodes_lock);
 	list_for_each(i, &sb->inodes, sb_node) {
 		spin_lock(&vfs()->inode_lock);
-		if (atomic_read(&i->refs) == 0 && !(i->state & I_FREEING)) {
+		if (atomic_read_acquire(&i->refs) == 0 && !(i->state & I_FREEING)) {
 			lru_remove_locked(i);
 			state_change(i, I_FREEING, 0);
 			list_add_tail(&victims, &i->lru);
@@ -368,7 +368,7 @@ static size_t inode_shrink(struct shrinker *s, size_t nr, enum gfp gfp)
 	while (freed < nr && looked++ < nr * 2 && !list_empty(&v->ilru)) {
 		struct inode *i = list_first(&v->ilru, struct inode, lru);
 
-		if (atomic_read(&i->refs) > 0) {
+		if (atomic_read_acquire(&i->refs) > 0) {
 			lru_remove_locked(i);
 		} else if ((i->state & (I_DIRTY | I_DIRTY_PAGES | I_DIRTY_TIME | I_SYNC)) || i->data.nrpages) {
 			/* Its pages go by the page reclaim, its changes by write-back; then its turn comes. */

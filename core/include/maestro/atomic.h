@@ -19,6 +19,7 @@ struct atomic64 {
 
 #define ATOMIC_INIT(x) { (x) }
 #define atomic_read(a) __atomic_load_n(&(a)->v, __ATOMIC_RELAXED)
+/* What others did before they changed it is seen: for who finds himself the only one left. */
 #define atomic_read_acquire(a) __atomic_load_n(&(a)->v, __ATOMIC_ACQUIRE)
 #define atomic_set(a, x) __atomic_store_n(&(a)->v, (x), __ATOMIC_RELAXED)
 #define atomic_set_release(a, x) __atomic_store_n(&(a)->v, (x), __ATOMIC_RELEASE)
