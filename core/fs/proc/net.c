@@ -14,13 +14,13 @@ static void show_unix(struct seq_buf *s, struct pctx *c)
 
 const struct pnode proc_net_nodes[] = {{.name = "unix", .mode = S_IFREG | 0444, .show = show_unix}, {.name = NULL}};
 
-PROC_WORD(net, rmem_default, 2240u, S32_MAX)
-PROC_WORD(net, rmem_max, 2240u, S32_MAX)
-PROC_WORD(net, wmem_default, 4480u, S32_MAX)
-PROC_WORD(net, wmem_max, 4480u, S32_MAX)
-PROC_WORD(net, somaxconn, 1u, S32_MAX)
-PROC_WORD(net, optmem_max, 1u, S32_MAX)
-PROC_WORD(net, max_dgram_qlen, 1u, S32_MAX)
+PROC_WORD(net, rmem_default, 2240, S32_MAX)
+PROC_WORD(net, rmem_max, 2240, S32_MAX)
+PROC_WORD(net, wmem_default, 4480, S32_MAX)
+PROC_WORD(net, wmem_max, 4480, S32_MAX)
+PROC_WORD(net, somaxconn, 1, S32_MAX)
+PROC_WORD(net, optmem_max, 1, S32_MAX)
+PROC_WORD(net, max_dgram_qlen, 1, S32_MAX)
 
 static const struct pnode core_nodes[] = {
 	PROC_WORD_NODE(optmem_max), PROC_WORD_NODE(rmem_default), PROC_WORD_NODE(rmem_max), PROC_WORD_NODE(somaxconn),

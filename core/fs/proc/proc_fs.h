@@ -101,6 +101,7 @@ struct mm *proc_task_mm(struct task *t);
 /* The first open number >= n of t, or -1. */
 int proc_task_next_fd(struct task *t, int n);
 kerr_t proc_parse_u32(const char *text, u32 *out) __must_check; /* a decimal number, white space around it */
+kerr_t proc_write_u32(const char *text, u32 min, u32 max, u32 *word) __must_check; /* KERR(EINVAL): no number, or out of range */
 /* A word of kernel()->room as a file, which takes what lies from min to max. */
 #define PROC_WORD(room, field, min, max)                                    \
 	static void show_##field(struct seq_buf *s, struct pctx *c)             \
@@ -110,14 +111,8 @@ kerr_t proc_parse_u32(const char *text, u32 *out) __must_check; /* a decimal num
 	}                                                                       \
 	static kerr_t write_##field(struct seq_buf *unused, struct pctx *c)     \
 	{                                                                       \
-		u32 v;                                                              \
-		kerr_t err = proc_parse_u32(c->arg, &v);                            \
-                                                                            \
 		(void)unused;                                                       \
-		if (err || v - (min) > (u32)(max) - (min))                          \
-			return KERR(EINVAL);                                            \
-		store_relaxed(&kernel()->room.field, v);                            \
-		return 0;                                                           \
+		return proc_write_u32(c->arg, (min), (max), &kernel()->room.field); \
 	}
 #define PROC_WORD_NODE(field) {.name = #field, .mode = S_IFREG | 0644, .show = show_##field, .write = write_##field}
 char proc_state_letter(const struct task *t);

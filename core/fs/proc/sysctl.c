@@ -30,19 +30,30 @@ kerr_t proc_parse_u32(const char *text, u32 *out)
 	return 0;
 }
 
-PROC_WORD(mm, overcommit_memory, 0u, 2)
-PROC_WORD(mm, overcommit_ratio, 0u, U32_MAX)
-PROC_WORD(mm, dirty_ratio, 0u, 100)
-PROC_WORD(mm, dirty_background_ratio, 0u, 100)
-PROC_WORD(mm, dirty_writeback_centisecs, 0u, U32_MAX)
-PROC_WORD(mm, dirty_expire_centisecs, 0u, U32_MAX)
-PROC_WORD(mm, max_map_count, 0u, U32_MAX)
-PROC_WORD(mm, mmap_min_addr, 0u, 0x10000000)
-PROC_WORD(mm, swappiness, 0u, 200)
-PROC_WORD(mm, panic_on_oom, 0u, 2)
-PROC_WORD(mm, randomize_va_space, 0u, 2)
-PROC_WORD(proc, core_uses_pid, 0u, 1)
-PROC_WORD(proc, suid_dumpable, 0u, 2)
+kerr_t proc_write_u32(const char *text, u32 min, u32 max, u32 *word)
+{
+	u32 v;
+	kerr_t err = proc_parse_u32(text, &v);
+
+	if (err || v < min || v > max)
+		return KERR(EINVAL);
+	store_relaxed(word, v);
+	return KERR(0);
+}
+
+PROC_WORD(mm, overcommit_memory, 0, 2)
+PROC_WORD(mm, overcommit_ratio, 0, U32_MAX)
+PROC_WORD(mm, dirty_ratio, 0, 100)
+PROC_WORD(mm, dirty_background_ratio, 0, 100)
+PROC_WORD(mm, dirty_writeback_centisecs, 0, U32_MAX)
+PROC_WORD(mm, dirty_expire_centisecs, 0, U32_MAX)
+PROC_WORD(mm, max_map_count, 0, U32_MAX)
+PROC_WORD(mm, mmap_min_addr, 0, 0x10000000)
+PROC_WORD(mm, swappiness, 0, 200)
+PROC_WORD(mm, panic_on_oom, 0, 2)
+PROC_WORD(mm, randomize_va_space, 0, 2)
+PROC_WORD(proc, core_uses_pid, 0, 1)
+PROC_WORD(proc, suid_dumpable, 0, 2)
 
 static kerr_t write_drop_caches(struct seq_buf *unused, struct pctx *c)
 {
@@ -314,52 +325,18 @@ static const struct pnode inotify_nodes[] = {
 	{.name = "max_user_watches", .mode = S_IFREG | 0444, .show = show_inotify_watches},
 	{.name = NULL},
 };
-static kerr_t write_range(const char *text, u32 min, u32 max, u32 *value)
-{
-	u32 v;
-	kerr_t err = proc_parse_u32(text, &v);
-
-	if (err || v < min || v > max)
-		return KERR(EINVAL);
-	store_relaxed(value, v);
-	return 0;
-}
-
-#define MQ_VALUE(field, min, max)                                                  \
-	static void show_mq_##field(struct seq_buf *s, struct pctx *c)             \
-	{                                                                          \
-		(void)c;                                                           \
-		seq_printf(s, "%u\n", load_relaxed(&kernel()->mqueue.field));      \
-	}                                                                          \
-	static kerr_t write_mq_##field(struct seq_buf *unused, struct pctx *c)     \
-	{                                                                          \
-		(void)unused;                                                      \
-		return write_range(c->arg, (min), (max), &kernel()->mqueue.field); \
-	}
-MQ_VALUE(queues_max, 0, S32_MAX)
-MQ_VALUE(msg_max, 1, 65536)
-MQ_VALUE(msgsize_max, 128, 16 << 20)
-MQ_VALUE(msg_default, 1, 65536)
-MQ_VALUE(msgsize_default, 128, 16 << 20)
-#define MQ_NODE(field) {.name = #field, .mode = S_IFREG | 0644, .show = show_mq_##field, .write = write_mq_##field}
+PROC_WORD(mqueue, queues_max, 0, S32_MAX)
+PROC_WORD(mqueue, msg_max, 1, 65536)
+PROC_WORD(mqueue, msgsize_max, 128, 16 << 20)
+PROC_WORD(mqueue, msg_default, 1, 65536)
+PROC_WORD(mqueue, msgsize_default, 128, 16 << 20)
 static const struct pnode mqueue_nodes[] = {
-	MQ_NODE(msg_default), MQ_NODE(msg_max), MQ_NODE(msgsize_default), MQ_NODE(msgsize_max), MQ_NODE(queues_max), {.name = NULL},
+	PROC_WORD_NODE(msg_default), PROC_WORD_NODE(msg_max), PROC_WORD_NODE(msgsize_default), PROC_WORD_NODE(msgsize_max), PROC_WORD_NODE(queues_max), {.name = NULL},
 };
-#define VFS_VALUE(field)                                                             \
-	static void show_vfs_##field(struct seq_buf *s, struct pctx *c)              \
-	{                                                                            \
-		(void)c;                                                             \
-		seq_printf(s, "%u\n", load_relaxed(&kernel()->vfs.field));           \
-	}                                                                            \
-	static kerr_t write_vfs_##field(struct seq_buf *unused, struct pctx *c)      \
-	{                                                                            \
-		(void)unused;                                                        \
-		return write_range(c->arg, 0, S32_MAX, &kernel()->vfs.field);        \
-	}
-VFS_VALUE(aio_max)
-VFS_VALUE(dnotify_enable)
-VFS_VALUE(lease_break_time)
-#define VFS_NODE(name_, field) {.name = (name_), .mode = S_IFREG | 0644, .show = show_vfs_##field, .write = write_vfs_##field}
+PROC_WORD(vfs, aio_max, 0, S32_MAX)
+PROC_WORD(vfs, dnotify_enable, 0, S32_MAX)
+PROC_WORD(vfs, lease_break_time, 0, S32_MAX)
+#define VFS_NODE(name_, field) {.name = (name_), .mode = S_IFREG | 0644, .show = show_##field, .write = write_##field}
 
 static void show_aio_nr(struct seq_buf *s, struct pctx *c)
 {
